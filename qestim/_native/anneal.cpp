@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common.hpp"
+
+void bind_anneal(nb::module_&) {}
