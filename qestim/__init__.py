@@ -7,8 +7,8 @@ __version__ = "0.1.0"
 
 _HOME = {
     "QBMVAETransformer": "qestim.estimators",
-    "compare": "qestim.compare",
-    "diagnose": "qestim.diagnose",
+    "compare": "qestim._compare",
+    "diagnose": "qestim._diagnose",
 }
 _ROOMS = ("estimators", "exceptions", "nn", "qubo", "samplers", "testing")
 
