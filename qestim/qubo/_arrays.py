@@ -93,13 +93,13 @@ class IsingArrays:
 
     @classmethod
     def from_matrix(cls, J, h=None):
-        """Read a coupling matrix and fields.
+        r"""Read a coupling matrix and fields.
 
         Parameters
         ----------
         J : array-like or scipy sparse array of shape (n, n)
             Symmetric couplings, zero diagonal, each pair counted once in the energy
-            (:math:`E = h \\cdot s + \\frac{1}{2} s^T J s`).
+            (:math:`E = h \cdot s + \frac{1}{2} s^T J s`).
         h : array-like of shape (n,), default=None
             Fields; None means zeros.
 

@@ -1,2 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The kernels' functions in numpy: same signatures, same laws, other random bits."""
+
+from qestim._native._fallback._convert import binary_to_spin, energies
+
+__all__ = ["binary_to_spin", "energies"]
