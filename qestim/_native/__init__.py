@@ -8,6 +8,8 @@
 import os
 import warnings
 
+import numpy as np
+
 
 def _load():
     if os.environ.get("QESTIM_DISABLE_NATIVE") == "1":
@@ -58,3 +60,8 @@ def available_threads():
         if hasattr(os, "sched_getaffinity")
         else (os.cpu_count() or 1)
     )
+
+
+def stream_key(seed):
+    """Return the 64-bit key of a call's random streams, from a seed of any size."""
+    return int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])

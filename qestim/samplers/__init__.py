@@ -1,6 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Samplers: dimod samplers whose parameters scikit-learn can tune."""
 
+from qestim.samplers._annealing import SimulatedAnnealingSampler, default_beta_range
 from qestim.samplers._base import BaseSampler
+from qestim.samplers._dimod import DimodSampler
 
-__all__ = ["BaseSampler"]
+__all__ = [
+    "BaseSampler",
+    "DimodSampler",
+    "SimulatedAnnealingSampler",
+    "default_beta_range",
+]

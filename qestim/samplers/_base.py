@@ -121,8 +121,7 @@ class BaseSampler(dimod.Sampler, BaseEstimator):
         info = {"seed": self._resolve_seed()}
         initial = self._resolve_initial_states(model)
         num_reads = self.num_reads or (1 if initial is None else len(initial))
-        if initial is not None and len(initial) != num_reads:
-            initial = np.resize(initial, (num_reads, len(model)))
+        initial = self._extend_initial_states(initial, num_reads, info["seed"])
         sampling = time.perf_counter_ns()
         if len(model) == 0:
             spins, vectors = np.empty((num_reads, 0), dtype=np.int8), {}
@@ -185,6 +184,23 @@ class BaseSampler(dimod.Sampler, BaseEstimator):
 
     def _resolve_num_threads(self):
         return self.num_threads or available_threads()
+
+    def _extend_initial_states(self, initial, num_reads, seed):
+        """Bring the initial states to one a read: cut, repeated or made up."""
+        if initial is None or len(initial) >= num_reads:
+            return initial if initial is None else initial[:num_reads]
+        generator = getattr(self, "initial_states_generator", "tile")
+        if generator == "none":
+            raise ValueError(
+                f"The 'initial_states' parameter holds {len(initial)} states for "
+                f"num_reads={num_reads}. Give as many, or let "
+                "initial_states_generator be 'tile' or 'random'."
+            )
+        if generator == "tile":
+            return np.resize(initial, (num_reads, initial.shape[1]))
+        missing = (num_reads - len(initial), initial.shape[1])
+        rng = np.random.default_rng([seed, 1])
+        return np.vstack([initial, rng.choice(np.array([-1, 1], np.int8), missing)])
 
     def _resolve_initial_states(self, model):
         states = self.initial_states
