@@ -2,5 +2,7 @@
 """Problems and the quadratic forms that encode them: arrays in, BQM or CQM out."""
 
 from qestim.qubo._arrays import IsingArrays, spins_of
+from qestim.qubo._maxcut import MaxCutProblem
+from qestim.qubo._problem import Problem
 
-__all__ = ["IsingArrays", "spins_of"]
+__all__ = ["IsingArrays", "MaxCutProblem", "Problem", "spins_of"]

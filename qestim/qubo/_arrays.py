@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import dimod
 import numpy as np
@@ -47,7 +48,7 @@ class IsingArrays:
     col: np.ndarray
     value: np.ndarray
     offset: float = 0.0
-    variables: object = None
+    variables: Any = None
 
     def __post_init__(self):
         if self.variables is None:

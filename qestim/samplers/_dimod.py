@@ -56,7 +56,7 @@ class DimodSampler(dimod.ComposedSampler, BaseEstimator):
         inner = getattr(self.sampler, "parameters", None)
         if inner is None:
             inner = inspect.signature(self.sampler.sample).parameters
-        return {**dict.fromkeys(inner, ["sample_params"]), "sample_params": []}
+        return {**{name: ["sample_params"] for name in inner}, "sample_params": []}
 
     @property
     def properties(self):

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every problem can do: arrays in, a quadratic form out, and back again."""
+
+from abc import ABC, abstractmethod
+
+import dimod
+
+
+class Problem(ABC):
+    """A domain question and its quadratic form.
+
+    The contract, which one test holds every problem to: ``to_bqm().energy(encode(s))``
+    equals ``objective(s)`` for every feasible solution ``s``; ``decode(encode(s))``
+    gives ``s`` back; the number of variables is the one that the docstring states; and
+    with the default penalty every infeasible assignment has a higher energy than the
+    best feasible one, unless the docstring says that the penalty is soft.
+    """
+
+    @abstractmethod
+    def to_bqm(self, penalty="auto"):
+        """Return the quadratic form.
+
+        Parameters
+        ----------
+        penalty : float or "auto", default="auto"
+            Weight of the constraints, in the units of the objective.
+
+        Returns
+        -------
+        bqm : dimod.BinaryQuadraticModel
+            Its energy is the objective on feasible assignments.
+        """
+
+    def to_cqm(self):
+        """Return the objective and the constraints apart.
+
+        Returns
+        -------
+        cqm : dimod.ConstrainedQuadraticModel
+            Without constraints, unless the problem has some.
+        """
+        return dimod.ConstrainedQuadraticModel.from_bqm(self.to_bqm())
+
+    @abstractmethod
+    def encode(self, solution):
+        """Return the assignment, with every auxiliary variable, of a solution.
+
+        Parameters
+        ----------
+        solution : object
+            A feasible solution in the problem's own terms.
+
+        Returns
+        -------
+        sample : dict
+            Values of all variables of `to_bqm`.
+        """
+
+    @abstractmethod
+    def decode(self, sample):
+        """Return the solution of an assignment, repaired where that is defined.
+
+        Parameters
+        ----------
+        sample : mapping
+            Values of all variables of `to_bqm`.
+
+        Returns
+        -------
+        solution : object
+            A solution in the problem's own terms.
+        """
+
+    @abstractmethod
+    def objective(self, solution):
+        """Return what is minimised, computed without the quadratic form.
+
+        Parameters
+        ----------
+        solution : object
+            A solution in the problem's own terms.
+
+        Returns
+        -------
+        value : float
+            In the problem's own units.
+        """

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One contract for every problem: add a case here and its tests come by themselves."""
+
+from dataclasses import dataclass
+from itertools import chain, combinations, product
+from typing import Any
+
+import dimod
+import networkx as nx
+import numpy as np
+import pytest
+
+from qestim.qubo import MaxCutProblem, Problem
+
+
+@dataclass
+class Case:
+    """A problem, its feasible solutions and what its docstring promises."""
+
+    problem: Problem
+    solutions: list[Any]
+    num_variables: int
+    soft: bool = False
+
+    def __repr__(self):
+        return f"{type(self.problem).__name__}-{self.num_variables}"
+
+
+def subsets(items):
+    items = list(items)
+    return [
+        set(side)
+        for side in chain.from_iterable(
+            combinations(items, k) for k in range(len(items) + 1)
+        )
+    ]
+
+
+def weighted_graph(seed, labels):
+    graph = nx.gnp_random_graph(len(labels), 0.6, seed=seed)
+    rng = np.random.default_rng(seed)
+    for u, v in graph.edges:
+        graph.edges[u, v]["weight"] = rng.normal()
+    return nx.relabel_nodes(graph, dict(enumerate(labels)))
+
+
+CASES = [
+    Case(MaxCutProblem(nx.petersen_graph()), subsets(range(10)), 10),
+    Case(MaxCutProblem(weighted_graph(3, "abcdefg")), subsets("abcdefg"), 7),
+    Case(MaxCutProblem(weighted_graph(4, [(0, "x"), 2, "c"])), [{2}, {(0, "x")}], 3),
+    Case(MaxCutProblem(nx.empty_graph(3)), subsets(range(3)), 3),
+]
+
+
+def every_state(bqm):
+    values = (0, 1) if bqm.vartype is dimod.BINARY else (-1, 1)
+    for state in product(values, repeat=bqm.num_variables):
+        yield dict(zip(bqm.variables, state, strict=True))
+
+
+@pytest.mark.parametrize("case", CASES, ids=repr)
+class TestContract:
+    def test_energy_is_the_objective(self, case):
+        bqm = case.problem.to_bqm()
+        for solution in case.solutions:
+            energy = bqm.energy(case.problem.encode(solution))
+            assert energy == pytest.approx(case.problem.objective(solution), abs=1e-9)
+
+    def test_decode_inverts_encode(self, case):
+        for solution in case.solutions:
+            assert case.problem.decode(case.problem.encode(solution)) == solution
+
+    def test_number_of_variables(self, case):
+        assert case.problem.to_bqm().num_variables == case.num_variables
+
+    def test_minimum_of_the_form_is_the_best_solution(self, case):
+        bqm = case.problem.to_bqm()
+        if case.soft:
+            pytest.skip("this problem's penalty is deliberately soft")
+        best = min(case.problem.objective(solution) for solution in case.solutions)
+        ground = min(bqm.energy(state) for state in every_state(bqm))
+        if len(case.solutions) >= 2 ** (case.num_variables - 1):
+            assert ground == pytest.approx(best, abs=1e-9)
+        assert ground <= best + 1e-9
+
+    def test_cqm_has_the_same_objective(self, case):
+        cqm = case.problem.to_cqm()
+        for solution in case.solutions:
+            value = cqm.objective.energy(case.problem.encode(solution))
+            assert value == pytest.approx(case.problem.objective(solution), abs=1e-9)
+            assert cqm.check_feasible(case.problem.encode(solution))
