@@ -1,0 +1,54 @@
+# The two commands that a fresh machine needs: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA := $(abspath ../shared/data)
+# Real benchmark data; what uses it skips with a message where the folder is absent.
+export QESTIM_DATA ?= $(if $(wildcard $(DATA)),$(DATA))
+# A broken kernel must not hide behind the numpy fallback here.
+export QESTIM_REQUIRE_NATIVE ?= 1
+
+SOURCES := pyproject.toml constraints.txt CMakeLists.txt \
+           $(wildcard qestim/_native/*.cpp qestim/_native/*.hpp)
+
+.PHONY: demo test test-all test-fallback lint check bench bench-quick clean
+
+$(VENV)/installed: $(SOURCES)
+	@echo "Installing qestim into $(VENV) (a minute or two the first time) ..."
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[test]"
+	@touch $@
+
+$(VENV)/benched: $(VENV)/installed
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[bench]"
+	@touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/python examples/quickstart.py
+
+test: $(VENV)/installed
+	$(BIN)/python -m pytest -n 2
+
+test-all: $(VENV)/installed
+	$(BIN)/python -m pytest -n 2 -m "slow or not slow"
+
+# The tests of the samplers once more on the kernels' numpy twins.
+test-fallback: $(VENV)/installed
+	QESTIM_REQUIRE_NATIVE=0 QESTIM_DISABLE_NATIVE=1 $(BIN)/python -m pytest -n 2 \
+	    tests/_native tests/qubo tests/samplers tests/testing tests/test_common.py
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check: lint test
+
+bench: $(VENV)/benched
+	$(BIN)/python benchmarks/samplers.py
+
+bench-quick: $(VENV)/benched
+	$(BIN)/python benchmarks/samplers.py --quick
+
+clean:
+	rm -rf $(VENV) build demo_output qestim/_native/*.so

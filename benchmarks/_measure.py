@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the benchmarks share: one pinned core, CPU seconds, rounds, and the files."""
+
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import statistics
+import time
+
+import numpy as np
+
+RESULTS = pathlib.Path(__file__).parent / "results"
+
+
+def pin_core():
+    """Keep this process on one core, so that CPU seconds compare."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+def cpu_seconds(call):
+    """Run call once: its answer and the CPU seconds of this process for it."""
+    start = time.process_time()
+    answer = call()
+    return answer, time.process_time() - start
+
+
+def alternate(contestants, rounds):
+    """Run every contestant once a round, in turn: {name: list of answers}."""
+    answers = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, call in contestants.items():
+            answers[name].append(call())
+    return answers
+
+
+def spread(values):
+    """Mean, least and greatest of some figures."""
+    values = [float(value) for value in values]
+    return {
+        "mean": statistics.fmean(values),
+        "min": min(values),
+        "max": max(values),
+    }
+
+
+def ratios(ours, theirs):
+    """Spread of ours / theirs, round by round."""
+    return spread([a / b for a, b in zip(ours, theirs, strict=True)])
+
+
+def data_folder():
+    """Return the folder of real benchmark data, or None where there is none."""
+    folder = os.environ.get("QESTIM_DATA")
+    return pathlib.Path(folder) if folder and pathlib.Path(folder).is_dir() else None
+
+
+def read_gset(path):
+    """Read a Max-Cut instance: (n, row, col, weight)."""
+    tokens = path.read_text().split("\n", 1)
+    n, num_edges = (int(token) for token in tokens[0].split()[:2])
+    table = np.array(tokens[1].split(), dtype=float).reshape(-1, 3)
+    if len(table) != num_edges:
+        raise ValueError(f"{path} has {len(table)} edges, its header says {num_edges}.")
+    ends = table[:, :2].astype(np.int32) - 1
+    return n, ends[:, 0], ends[:, 1], table[:, 2]
+
+
+def machine():
+    """Return what the figures depend on: versions, processor, kernels."""
+    from qestim import _native
+
+    cpu = platform.processor() or platform.machine()
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo") as lines:
+            for line in lines:
+                if line.startswith("model name"):
+                    cpu = line.split(":", 1)[1].strip()
+                    break
+    packages = ("qestim", "numpy", "scipy", "torch", "dimod", "scikit-learn")
+    peers = ("dwave-samplers", "openjij")
+    return {
+        "cpu": cpu,
+        "kernels": _native.kernel_name,
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in (*packages, *peers)},
+    }
+
+
+def write(name, report):
+    """Write a report as JSON and as a Markdown table; return the table.
+
+    ``report["sections"]`` maps a title to ``{"rows": [...], "note": ...}``; the rows
+    are flat dicts that share their keys.
+    """
+    RESULTS.mkdir(exist_ok=True)
+    lines = [f"# {report['title']}", ""]
+    lines += [f"{key}: {value}  " for key, value in report["machine"].items()]
+    for title, section in report["sections"].items():
+        lines += ["", f"## {title}", ""]
+        rows = section["rows"]
+        if rows:
+            keys = list(rows[0])
+            lines += ["| " + " | ".join(keys) + " |", "|-" * len(keys) + "|"]
+            for row in rows:
+                cells = (format_figure(row.get(key, "")) for key in keys)
+                lines.append("| " + " | ".join(cells) + " |")
+        if section.get("note"):
+            lines += ["", section["note"]]
+    table = "\n".join(lines) + "\n"
+    (RESULTS / f"{name}.json").write_text(json.dumps(report, indent=1) + "\n")
+    (RESULTS / f"{name}.md").write_text(table)
+    return table
+
+
+def format_figure(value):
+    """Write a figure for the table: a spread as mean (min to max)."""
+    if isinstance(value, dict) and set(value) == {"mean", "min", "max"}:
+        return "{} ({} to {})".format(*(format_figure(value[k]) for k in value))
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.1f}"
+    return str(value)
