@@ -76,7 +76,7 @@ class IsingArrays:
         ValueError
             If a bias is NaN or infinite.
         """
-        vectors = bqm.to_numpy_vectors(return_labels=True)
+        vectors = bqm.to_numpy_vectors(return_labels=True, sort_labels=False)
         row = np.asarray(vectors.quadratic.row_indices, dtype=np.int32)
         col = np.asarray(vectors.quadratic.col_indices, dtype=np.int32)
         value = np.asarray(vectors.quadratic.biases, dtype=np.float64)
