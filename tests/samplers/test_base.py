@@ -34,7 +34,7 @@ def test_labels_vartype_offset_and_vectors_come_back():
     assert list(reads.variables) == ["c", "a"]
     assert reads.record.sample.tolist() == [[1, 1], [1, 1]]
     assert reads.record.energy.tolist() == [12.5, 12.5]
-    assert reads.record.round.tolist() == [0, 1]
+    assert reads.record["round"].tolist() == [0, 1]
     assert set(reads.info["timing"]) == {
         "preprocessing_ns",
         "sampling_ns",
