@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "replicas.hpp"
+
+namespace qestim {
+namespace {
+
+constexpr int64_t kSign = std::numeric_limits<int64_t>::min();
+
+// Eight fields, how they become doubles, and spins from a mask. (References, since a
+// vector that a function returned would depend on the instruction set.)
+template <class F>
+struct Eight;
+template <>
+struct Eight<int32_t> {
+    typedef i32x8 type;
+    static QESTIM_INLINE void real(const i32x8& x, f64x8& y) {
+        y = __builtin_convertvector(x, f64x8);
+    }
+    static QESTIM_INLINE void sign(const i64x8& up, i32x8& spin) {
+        spin = -1 - 2 * __builtin_convertvector(up, i32x8);
+    }
+};
+template <>
+struct Eight<double> {
+    typedef f64x8 type;
+    static QESTIM_INLINE void real(const f64x8& x, f64x8& y) { y = x; }
+    static QESTIM_INLINE void sign(const i64x8& up, f64x8& spin) {
+        spin = (f64x8)((i64x8)(f64x8{} + 1.0) | (~up & kSign));
+    }
+};
+
+template <class F>
+QESTIM_INLINE void sparse_sweep(const SparseSweep<F>& work) {
+    typedef typename Eight<F>::type Lanes;
+    const Couplings<F>& m = *work.model;
+    Lanes* spins = reinterpret_cast<Lanes*>(work.spins);
+    const f64x8* factor = reinterpret_cast<const f64x8*>(work.factor);
+    f64x8* energy = reinterpret_cast<f64x8*>(work.energy);
+    f64x8 uniform[2][2];
+    Random8 random[2] = {work.random[0], work.random[1]};
+    f64x8 total[2] = {energy[0], energy[1]};
+    for (int i = 0; i < m.n; ++i) {
+        if (i % 2 == 0)
+            for (int b = 0; b < 2; ++b) random[b].next(uniform[b][0], uniform[b][1]);
+        Lanes field[2] = {Lanes{} + m.h[i], Lanes{} + m.h[i]};
+        for (int k = m.start[i]; k < m.start[i + 1]; ++k) {
+            const Lanes* s = spins + 2 * static_cast<size_t>(m.neighbour[k]);
+            field[0] += m.value[k] * s[0];
+            field[1] += m.value[k] * s[1];
+        }
+        for (int b = 0; b < 2; ++b) {
+            f64x8 f, change;
+            i64x8 up;
+            Eight<F>::real(field[b], f);
+            heat_bath(f, factor[b], uniform[b][i % 2], up);
+            Lanes& spin = spins[2 * static_cast<size_t>(i) + b];
+            Lanes next;
+            Eight<F>::sign(up, next);
+            const Lanes step = next - spin;
+            Eight<F>::real(step, change);
+            total[b] += f * change;
+            spin = next;
+        }
+    }
+    for (int b = 0; b < 2; ++b) {
+        work.random[b] = random[b];
+        energy[b] = total[b];
+    }
+}
+
+template <class F>
+QESTIM_INLINE void dense_sweep(const DenseSweep<F>& work) {
+    const int64_t padded = static_cast<int64_t>(work.padded);
+    // A spin is +1 where its field is below a logistic number of scale 1/(2 beta).
+    for (int r = 0; r < work.replicas; ++r) {
+        F* thresholds = work.thresholds + r * work.stride;
+        const f64x8 scale = f64x8{} + work.scale[r];
+        const f64x8 limit = f64x8{} + 2147483000.0;
+        Random8 random = work.random[r];
+        for (int64_t i = 0; i < padded; i += 16) {
+            f64x8 uniform[2], t;
+            random.next(uniform[0], uniform[1]);
+            for (int b = 0; b < 2; ++b) {
+                logit(uniform[b], t);
+                t = t * scale;
+                if (std::is_same<F, int32_t>::value) {
+                    t = t > limit ? limit : t;
+                    t = t < -limit ? -limit : t;
+                }
+                typedef typename Eight<F>::type Lanes;
+                *reinterpret_cast<Lanes*>(thresholds + i + 8 * b) =
+                    __builtin_convertvector(t, Lanes);
+            }
+        }
+        work.random[r] = random;
+    }
+    for (int i = 0; i < work.n; ++i) {
+        const F* row = work.rows + i * padded;
+        for (int r = 0; r < work.replicas; ++r) {
+            F* fields = work.fields + r * work.stride;
+            int8_t& spin = work.spins[r * work.stride + i];
+            const F field = fields[i];
+            const int8_t next = field < work.thresholds[r * work.stride + i] ? 1 : -1;
+            if (next == spin) continue;
+            spin = next;
+            work.energy[r] += 2.0 * next * static_cast<double>(field);
+            if (next > 0)
+                for (int64_t j = 0; j < padded; ++j) fields[j] += row[j];
+            else
+                for (int64_t j = 0; j < padded; ++j) fields[j] -= row[j];
+        }
+    }
+}
+
+// Fields of up to 64 spins: the bias and one row of the table for each code.
+template <class F, int Bits, int Quads>
+QESTIM_INLINE void tile_sweep(const TileSweep<F>& work) {
+    typedef typename Eight<F>::type Lanes;
+    constexpr uint64_t kCode = (uint64_t{1} << Bits) - 1;
+    for (int r = 0; r < work.replicas; ++r) {
+        const uint64_t* others = work.others + r * static_cast<size_t>(work.other_stride);
+        Lanes field[2 * Quads];
+        const Lanes* bias = reinterpret_cast<const Lanes*>(work.bias);
+        for (int q = 0; q < 2 * Quads; ++q) field[q] = bias[q];
+        const F* rows = work.table;
+        for (int t = 0; t < work.other_tiles; ++t) {
+            uint64_t word = others[t];
+            for (int g = 0; g < work.groups[t]; ++g) {
+                const Lanes* row =
+                    reinterpret_cast<const Lanes*>(rows + (word & kCode) * 64);
+                for (int q = 0; q < 2 * Quads; ++q) field[q] += row[q];
+                word >>= Bits;
+                rows += 64 << Bits;
+            }
+        }
+        const f64x8 factor = f64x8{} + work.factor[r];
+        Random8 random = work.random[r];
+        f64x8 energy = {};
+        uint64_t spins = 0;
+        for (int q = 0; q < Quads; ++q) {
+            f64x8 uniform[2];
+            random.next(uniform[0], uniform[1]);
+            for (int b = 0; b < 2; ++b) {
+                f64x8 f;
+                i64x8 up;
+                Eight<F>::real(field[2 * q + b], f);
+                heat_bath(f, factor, uniform[b], up);
+                spins |= mask_bits(up) << (16 * q + 8 * b);
+                if (work.energy) {
+                    if (work.bias_only) Eight<F>::real(bias[2 * q + b], f);
+                    energy += (f64x8)((i64x8)f ^ (~up & kSign));
+                }
+            }
+        }
+        work.random[r] = random;
+        work.spins[r * static_cast<size_t>(work.stride)] = spins;
+        if (work.energy)
+            work.energy[r] += ((energy[0] + energy[4]) + (energy[1] + energy[5])) +
+                              ((energy[2] + energy[6]) + (energy[3] + energy[7]));
+    }
+}
+
+template <class F, int Bits>
+QESTIM_INLINE void tile_sweep(const TileSweep<F>& work) {
+    switch (work.quads) {
+        case 1: return tile_sweep<F, Bits, 1>(work);
+        case 2: return tile_sweep<F, Bits, 2>(work);
+        case 3: return tile_sweep<F, Bits, 3>(work);
+        default: return tile_sweep<F, Bits, 4>(work);
+    }
+}
+
+template <class F>
+QESTIM_INLINE void tile_sweep(const TileSweep<F>& work) {
+    if (work.bits == 6) return tile_sweep<F, 6>(work);
+    if (work.bits == 5) return tile_sweep<F, 5>(work);
+    tile_sweep<F, 4>(work);
+}
+
+}  // namespace
+
+QESTIM_CLONES void sweep(const SparseSweep<int32_t>& work) { sparse_sweep(work); }
+QESTIM_CLONES void sweep(const SparseSweep<double>& work) { sparse_sweep(work); }
+QESTIM_CLONES void sweep(const DenseSweep<int32_t>& work) { dense_sweep(work); }
+QESTIM_CLONES void sweep(const DenseSweep<double>& work) { dense_sweep(work); }
+QESTIM_CLONES void sweep(const TileSweep<int32_t>& work) { tile_sweep(work); }
+QESTIM_CLONES void sweep(const TileSweep<double>& work) { tile_sweep(work); }
+
+}  // namespace qestim
