@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Estimators with a sampler inside, in scikit-learn's words."""
+
+from qestim.estimators._qbmvae import QBMVAETransformer
+
+__all__ = ["QBMVAETransformer"]
