@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Boltzmann machine on any graph: energy, heat bath and partition function."""
 
-import dimod
 import networkx as nx
 import numpy as np
 import torch
 
 from qestim.nn._partition import annealed_log_partition, exact_log_partition
+from qestim.qubo import IsingArrays
 
 
 class BoltzmannMachine(torch.nn.Module):
@@ -207,10 +207,8 @@ class BoltzmannMachine(torch.nn.Module):
     def to_bqm(self):
         """Return the energy as a SPIN dimod.BinaryQuadraticModel of ``0 .. n-1``."""
         h, value = (p.detach().cpu().double().numpy() for p in (self.h, self.J))
-        row, col = (p.cpu().numpy() for p in (self.row, self.col))
-        return dimod.BinaryQuadraticModel.from_numpy_vectors(
-            h, (row, col, value), 0.0, dimod.SPIN
-        )
+        row, col = (p.cpu().numpy().astype(np.int32) for p in (self.row, self.col))
+        return IsingArrays(h, row, col, value).to_bqm()
 
     @classmethod
     def from_bqm(cls, bqm):
@@ -226,14 +224,13 @@ class BoltzmannMachine(torch.nn.Module):
         machine : BoltzmannMachine
             In double precision.
         """
-        vectors = bqm.change_vartype(dimod.SPIN, inplace=False).to_numpy_vectors()
-        row, col, value = vectors.quadratic
-        pairs = np.sort(np.stack([row, col], 1).astype(np.int64), axis=1)
+        model = IsingArrays.from_bqm(bqm)
+        pairs = np.sort(np.stack([model.row, model.col], 1).astype(np.int64), axis=1)
         order = np.lexsort((pairs[:, 1], pairs[:, 0]))
-        machine = cls(len(vectors.linear_biases), map(tuple, pairs[order])).double()
+        machine = cls(len(model), map(tuple, pairs[order])).double()
         with torch.no_grad():
-            machine.h.copy_(torch.tensor(vectors.linear_biases))
-            machine.J.copy_(torch.tensor(np.asarray(value)[order]))
+            machine.h.copy_(torch.tensor(model.h))
+            machine.J.copy_(torch.tensor(model.value[order]))
         return machine
 
 

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+import itertools
+
+import dimod
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+
+from qestim.nn import BoltzmannMachine
+
+
+def states_of(n):
+    return torch.tensor(list(itertools.product((-1.0, 1.0), repeat=n))).double()
+
+
+def random_machine(n, graph, seed, scale=0.6):
+    machine = BoltzmannMachine(n, graph).double()
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in machine.parameters():
+            parameter.normal_(0, scale, generator=generator)
+    return machine
+
+
+def law_of(machine):
+    states = states_of(machine.n_units)
+    return states, torch.softmax(-machine.energy(states).detach(), 0)
+
+
+GRAPHS = [
+    "rbm",
+    "full",
+    "bernoulli",
+    [(0, 1), (1, 2), (2, 0), (4, 3)],
+    nx.path_graph(7),
+]
+
+
+@pytest.mark.parametrize("graph", GRAPHS, ids=str)
+def test_energy_is_that_of_the_bqm_on_all_states(graph):
+    machine = random_machine(7, graph, 0)
+    states = states_of(7)
+    bqm = machine.to_bqm()
+    expected = bqm.energies((states.numpy().astype(np.int8), list(range(7))))
+    np.testing.assert_allclose(machine.energy(states).detach(), expected, atol=1e-12)
+    h, J = machine.to_arrays()
+    np.testing.assert_array_equal(J, J.T)
+    by_hand = states.numpy() @ h + 0.5 * np.sum(states.numpy() @ J * states.numpy(), 1)
+    np.testing.assert_allclose(by_hand, expected, atol=1e-12)
+
+
+def test_bqm_there_and_back_with_labels_of_either_vartype():
+    bqm = dimod.BinaryQuadraticModel(
+        {"b": 0.5, "a": -1.0, "c": 0.0},
+        {("c", "b"): 0.7, ("a", "b"): -2.0},
+        3.0,
+        "SPIN",
+    )
+    states = states_of(3)
+    reads = (states.numpy().astype(np.int8), list(bqm.variables))
+    expected = bqm.energies(reads) - 3.0
+    for model in (bqm, bqm.change_vartype("BINARY", inplace=False)):
+        energy = BoltzmannMachine.from_bqm(model).energy(states).detach()
+        np.testing.assert_allclose(energy - energy.mean(), expected - expected.mean())
+
+
+def test_energy_of_means_is_the_mean_energy_of_a_factorised_law():
+    machine = random_machine(8, "full", 1)
+    up = torch.rand(8, generator=torch.Generator().manual_seed(2)).double()
+    states = states_of(8)
+    law = torch.where(states > 0, up, 1 - up).prod(1)
+    mean_energy = (law * machine.energy(states)).sum().item()
+    assert machine.energy((2 * up - 1)[None]).item() == pytest.approx(mean_energy)
+
+
+def test_spins_of_a_colour_are_not_coupled():
+    for graph in GRAPHS:
+        machine = random_machine(7, graph, 0)
+        assert sorted(torch.cat(machine.colours).tolist()) == list(range(7))
+        J = machine.couplings()
+        assert all((J[c][:, c] == 0).all() for c in machine.colours)
+    assert len(BoltzmannMachine(9, "rbm").colours) == 2
+    assert len(BoltzmannMachine(5, nx.cycle_graph(5)).colours) == 3
+
+
+@pytest.mark.parametrize("graph", ["rbm", "full", [(0, 1), (1, 2), (2, 0), (4, 3)]])
+def test_sweeps_reach_the_exact_means_and_correlations(graph):
+    machine = random_machine(6, graph, 3)
+    states, law = law_of(machine)
+    generator = torch.Generator().manual_seed(0)
+    spins = machine.random_spins(20_000, generator=generator)
+    spins = machine.sweep(spins, 40, generator=generator)
+    exact = states.T @ (law[:, None] * states), law @ states
+    drawn = spins.T @ spins / len(spins), spins.mean(0)
+    # Five standard errors of a mean of +-1, over some forty moments.
+    for have, want in zip(drawn, exact, strict=True):
+        assert (have - want).abs().max() < 5 / len(spins) ** 0.5
+
+
+def test_sweeps_of_all_spins_at_once_would_be_caught():
+    # Negative control of the test above: neighbours updated together are no heat bath.
+    machine = random_machine(6, "full", 3)
+    machine.colours = [torch.arange(6)]
+    states, law = law_of(machine)
+    generator = torch.Generator().manual_seed(0)
+    spins = machine.random_spins(20_000, generator=generator)
+    spins = machine.sweep(spins, 40, generator=generator)
+    assert (spins.mean(0) - law @ states).abs().max() > 20 / len(spins) ** 0.5
+
+
+def test_beta_is_an_inverse_temperature():
+    machine = BoltzmannMachine(1, "bernoulli")
+    with torch.no_grad():
+        machine.h.fill_(-0.5)
+    spins = machine.sweep(
+        torch.ones(50_000, 1), beta=3.0, generator=torch.Generator().manual_seed(0)
+    )
+    assert spins.mean().item() == pytest.approx(np.tanh(1.5), abs=0.02)
+
+
+def gradient(machine, data, model, sign=1):
+    machine.zero_grad()
+    contrast = machine.energy(data.detach()).mean()
+    if sign == 1:
+        contrast = machine.contrast(data, model)
+    else:  # both phases pushed the same way, the error of published code
+        contrast = contrast + machine.energy(model).mean()
+    contrast.backward()
+    return torch.cat([machine.h.grad, machine.J.grad])
+
+
+@pytest.mark.parametrize("graph", ["rbm", "full"])
+def test_prior_gradient_is_the_enumerated_one_and_the_wrong_sign_is_not(graph):
+    machine = random_machine(10, graph, 4)
+    other = random_machine(10, graph, 5)
+    states, data_law = law_of(other)
+    machine.zero_grad()
+    log_z = torch.logsumexp(-machine.energy(states), 0)
+    (data_law @ machine.energy(states) + log_z).backward()
+    exact = torch.cat([machine.h.grad, machine.J.grad])
+    generator = torch.Generator().manual_seed(6)
+    rows = torch.multinomial(data_law, 100_000, True, generator=generator)
+    states, law = law_of(machine)
+    model = states[torch.multinomial(law, 100_000, True, generator=generator)]
+    data = states[rows]
+
+    def cosine_and_scale(estimate):
+        cosine = torch.cosine_similarity(estimate, exact, dim=0).item()
+        return cosine, (estimate.norm() / exact.norm()).item()
+
+    cosine, scale = cosine_and_scale(gradient(machine, data, model))
+    assert cosine > 0.999
+    assert scale == pytest.approx(1, abs=0.02)
+    cosine, _ = cosine_and_scale(gradient(machine, data, model, sign=-1))
+    assert cosine < 0.9
+
+
+def test_log_partition_of_both_kinds():
+    for graph in ("rbm", "full", "bernoulli", nx.cycle_graph(9)):
+        machine = random_machine(9, graph, 7)
+        exact = torch.logsumexp(-machine.energy(states_of(9)), 0).item()
+        assert machine.log_partition() == (pytest.approx(exact, abs=1e-10), None)
+        estimate, ess = machine.log_partition(
+            max_states=0, generator=torch.Generator().manual_seed(0)
+        )
+        assert estimate == pytest.approx(exact, abs=0.05)
+        assert 100 < ess <= 256.0001
+
+
+def test_log_partition_of_a_large_rbm_is_estimated_near_the_exact_one():
+    machine = random_machine(24, "rbm", 8, scale=0.3)  # 2 ** 12 states enumerated
+    exact, _ = machine.log_partition()
+    estimate, ess = machine.log_partition(
+        max_states=2**11, generator=torch.Generator().manual_seed(1)
+    )
+    assert ess is not None
+    assert estimate == pytest.approx(exact, abs=0.1)
+
+
+def test_global_generator_is_not_touched():
+    torch.manual_seed(0)
+    before = torch.random.get_rng_state()
+    machine = random_machine(6, "rbm", 0)
+    generator = torch.Generator().manual_seed(0)
+    machine.sweep(machine.random_spins(9, generator=generator), generator=generator)
+    machine.log_partition(max_states=0, n_betas=3, generator=generator)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize(
+    ("graph", "message"),
+    [("chain", "'rbm', 'full'"), ([(0, 0)], r"pair \(0, 0\)"), ([(0, 9)], "0 .. 3")],
+)
+def test_bad_graphs_are_named(graph, message):
+    with pytest.raises(ValueError, match=message):
+        BoltzmannMachine(4, graph)
