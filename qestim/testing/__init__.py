@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests that any sampler can be put to, and problems whose answers are known."""
+
+from qestim.testing._enumeration import ExactLaw
+from qestim.testing._lattice import ising_2d, kaufman_energy, kaufman_log_z
+from qestim.testing._problems import (
+    KnownProblem,
+    max_cut,
+    planted,
+    sherrington_kirkpatrick,
+)
+from qestim.testing._rbm import ExactRBM, random_rbm
+from qestim.testing._statistics import divergence, pooled_chi_square
+
+__all__ = [
+    "ExactLaw",
+    "ExactRBM",
+    "KnownProblem",
+    "divergence",
+    "ising_2d",
+    "kaufman_energy",
+    "kaufman_log_z",
+    "max_cut",
+    "planted",
+    "pooled_chi_square",
+    "random_rbm",
+    "sherrington_kirkpatrick",
+]

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of counts against a law."""
+
+import numpy as np
+import scipy.stats
+
+
+def pooled_chi_square(
+    counts, probabilities, *, least=5.0, estimated=0, correlation_time=1.0
+):
+    """Test counts of states against a law, rare states pooled.
+
+    Parameters
+    ----------
+    counts : array-like of shape (m,)
+        How often each state was read.
+    probabilities : array-like of shape (m,)
+        The law.
+    least : float, default=5.0
+        The expectation that a cell must reach: likelier states stand alone, the others
+        share cells with states of like probability.
+    estimated : int, default=0
+        Parameters of the law that were fitted to these counts.
+    correlation_time : float, default=1.0
+        Reads per independent read. The statistic is divided by it, which is a rough
+        correction; independent reads (1) make the test sound.
+
+    Returns
+    -------
+    p_value : float
+        Probability of a worse fit under the law; NaN where everything falls into one
+        cell, 0 where an impossible state was read.
+    statistic : float
+        Chi-square.
+    df : int
+        Its degrees of freedom.
+
+    References
+    ----------
+    .. [1] Cochran, "Some methods for strengthening the common chi-square tests",
+       Biometrics 10, 417 (1954). doi:10.2307/3001616
+
+    Examples
+    --------
+    >>> from qestim.testing import pooled_chi_square
+    >>> p_value, statistic, df = pooled_chi_square([52, 48], [0.5, 0.5])
+    >>> round(p_value, 3), round(statistic, 3), df
+    (0.689, 0.16, 1)
+    """
+    counts = np.asarray(counts, dtype=np.float64)
+    expected = np.asarray(probabilities, dtype=np.float64) * counts.sum()
+    if counts[expected == 0].any():
+        return 0.0, float("inf"), len(counts) - 1 - estimated
+    order = np.argsort(-expected, kind="stable")
+    counts, expected = counts[order], expected[order]
+    alone = int(np.count_nonzero(expected >= least))
+    cells = np.arange(len(expected))
+    if alone < len(expected):
+        tail = np.cumsum(expected[alone:])
+        # Cells of expectation `least` each; what is left joins the last one.
+        number = np.floor((tail - expected[alone:]) / least).astype(int)
+        number = np.minimum(number, max(int(tail[-1] / least) - 1, 0))
+        if tail[-1] < least and alone:
+            number -= 1
+        cells[alone:] = alone + number
+    size = int(cells.max()) + 1
+    observed = np.bincount(cells, counts, minlength=size)
+    wanted = np.bincount(cells, expected, minlength=size)
+    observed, wanted = observed[wanted > 0], wanted[wanted > 0]
+    df = len(wanted) - 1 - estimated
+    if df < 1:
+        return float("nan"), 0.0, max(df, 0)
+    statistic = float(((observed - wanted) ** 2 / wanted).sum() / correlation_time)
+    return float(scipy.stats.chi2.sf(statistic, df)), statistic, df
+
+
+def divergence(counts, probabilities):
+    """Return KL(counts || law) in nats and the total variation distance.
+
+    Both are positive for finite counts even under the law: compare with draws from it.
+    """
+    observed = np.asarray(counts, dtype=np.float64)
+    observed = observed / observed.sum()
+    p = np.asarray(probabilities)
+    seen = observed > 0
+    with np.errstate(divide="ignore"):
+        kl = np.sum(observed[seen] * (np.log(observed[seen]) - np.log(p[seen])))
+    return float(kl), float(np.abs(observed - p).sum() / 2)
