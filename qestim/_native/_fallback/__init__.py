@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The kernels' functions in numpy: same signatures, same laws, other random bits."""
 
+from qestim._native._fallback._anneal import anneal
 from qestim._native._fallback._cardinality import select_dense, select_sparse
 from qestim._native._fallback._convert import binary_to_spin, energies
 
-__all__ = ["binary_to_spin", "energies", "select_dense", "select_sparse"]
+__all__ = ["anneal", "binary_to_spin", "energies", "select_dense", "select_sparse"]
