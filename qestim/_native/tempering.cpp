@@ -83,6 +83,8 @@ void run_group(Run& run, int n, int64_t first, int64_t last, Control& control,
         if (cold == 1) ++run.trips[first + c];
         cold = 2;
     };
+    const int64_t patience =
+        std::max<int64_t>(1, 100000 / (chains * temperatures * std::max(n, 1)));
     int64_t read = 0, next_read = run.burn_in + run.thin;
     const int64_t sweeps = run.burn_in + run.thin * run.num_reads;
     for (int64_t sweep = 1; sweep <= sweeps; ++sweep) {
@@ -107,7 +109,7 @@ void run_group(Run& run, int n, int64_t first, int64_t last, Control& control,
             ++read;
             next_read += run.thin;
         }
-        if (sweep % 8 == 0 && control.should_stop()) break;
+        if (sweep % patience == 0 && control.should_stop()) break;
     }
     for (int64_t c = 0; c < chains; ++c)
         for (int k = 0; k < temperatures; ++k)

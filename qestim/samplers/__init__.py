@@ -3,11 +3,15 @@
 
 from qestim.samplers._annealing import SimulatedAnnealingSampler, default_beta_range
 from qestim.samplers._base import BaseSampler
+from qestim.samplers._boltzmann import BoltzmannSampler
 from qestim.samplers._dimod import DimodSampler
+from qestim.samplers._exact import ExactSampler
 
 __all__ = [
     "BaseSampler",
+    "BoltzmannSampler",
     "DimodSampler",
+    "ExactSampler",
     "SimulatedAnnealingSampler",
     "default_beta_range",
 ]

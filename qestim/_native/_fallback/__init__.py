@@ -4,5 +4,21 @@
 from qestim._native._fallback._anneal import anneal
 from qestim._native._fallback._cardinality import select_dense, select_sparse
 from qestim._native._fallback._convert import binary_to_spin, energies
+from qestim._native._fallback._exact import (
+    enumerate_energies,
+    enumerate_law,
+    enumerate_lowest,
+)
+from qestim._native._fallback._tempering import temper
 
-__all__ = ["anneal", "binary_to_spin", "energies", "select_dense", "select_sparse"]
+__all__ = [
+    "anneal",
+    "binary_to_spin",
+    "energies",
+    "enumerate_energies",
+    "enumerate_law",
+    "enumerate_lowest",
+    "select_dense",
+    "select_sparse",
+    "temper",
+]
