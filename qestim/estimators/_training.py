@@ -78,7 +78,7 @@ def train(
         total = 0.0
         order = torch.randperm(n, generator=generator, device=inputs.device)
         for rows in order.tensor_split(n_batches):
-            logits = vae.encoder(inputs[rows])
+            logits = vae.noisy_logits(inputs[rows], generator=generator)
             means = torch.tanh(logits / 2)
             spins = straight_through_spins(logits, generator=generator)
             reconstruction = vae.log_likelihood(spins, targets[rows]).mean()

@@ -120,6 +120,9 @@ class BoltzmannMachine(torch.nn.Module):
     def sweep(self, spins, n_sweeps=1, *, beta=1.0, generator=None):
         """Update spins by heat bath, one colour of the graph at a time.
 
+        Written as flips: other states under the same random numbers stay other
+        states, so that what a sampler found is not hidden by the sweeps after it.
+
         Parameters
         ----------
         spins : tensor of shape (reads, n)
@@ -140,11 +143,14 @@ class BoltzmannMachine(torch.nn.Module):
         blocks = [(c, J[:, c], self.h[c]) for c in self.colours]
         for _ in range(n_sweeps):
             for c, J_c, h_c in blocks:
-                up = torch.sigmoid(-2 * beta * (spins @ J_c + h_c))
+                flip = torch.sigmoid(2 * beta * spins[:, c] * (spins @ J_c + h_c))
                 u = torch.rand(
-                    up.shape, generator=generator, dtype=up.dtype, device=up.device
+                    flip.shape,
+                    generator=generator,
+                    dtype=flip.dtype,
+                    device=flip.device,
                 )
-                spins[:, c] = torch.where(u < up, 1.0, -1.0).to(spins.dtype)
+                spins[:, c] *= torch.where(u < flip, -1.0, 1.0).to(spins)
         return spins
 
     @torch.no_grad()

@@ -91,8 +91,16 @@ class SpinVAE(torch.nn.Module):
     likelihood : {"gaussian", "bernoulli"}, default="gaussian"
         Law p(x|s): ``"gaussian"`` with one learned variance a feature, or
         ``"bernoulli"`` for values in [0, 1].
+    input_noise : float, default=0.8
+        Standard deviation of the Gaussian noise that `noisy_logits` adds to what the
+        encoder sees, in the units of its input.
     generator : torch.Generator, default=None
         Source of the initial weights.
+
+    References
+    ----------
+    .. [1] Im et al., "Denoising criterion for variational auto-encoding framework",
+           AAAI 2017. arXiv:1511.06406
 
     Examples
     --------
@@ -113,6 +121,7 @@ class SpinVAE(torch.nn.Module):
         *,
         n_hidden=256,
         likelihood="gaussian",
+        input_noise=0.8,
         generator=None,
     ):
         super().__init__()
@@ -121,11 +130,32 @@ class SpinVAE(torch.nn.Module):
                 f"likelihood must be 'gaussian' or 'bernoulli'. Got {likelihood!r}."
             )
         self.likelihood = likelihood
+        self.input_noise = input_noise
         self.encoder = _network(n_features, n_hidden, n_units, generator)
         self.decoder = _network(n_units, n_hidden, n_features, generator)
         self.log_variance = torch.nn.Parameter(
             torch.zeros(n_features), requires_grad=likelihood == "gaussian"
         )
+
+    def noisy_logits(self, x, *, generator=None):
+        """Return the log odds of the spins for inputs with noise, as in training.
+
+        Parameters
+        ----------
+        x : tensor of shape (batch, d)
+            Inputs.
+        generator : torch.Generator, default=None
+            Source of randomness.
+
+        Returns
+        -------
+        logits : tensor of shape (batch, m)
+            Of posteriors that depend on the noise.
+        """
+        noise = torch.randn(
+            x.shape, generator=generator, dtype=x.dtype, device=x.device
+        )
+        return self.encoder(x + self.input_noise * noise)
 
     def mean(self, spins):
         """Return the mean of p(x|s).

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+import itertools
+
+import dimod
+import numpy as np
+import pytest
+import torch
+
+from qestim.estimators._draw import make_draw
+from qestim.estimators._negative import ExactMeans, PersistentChains, SampledChains
+from qestim.nn import BoltzmannMachine
+from qestim.samplers import DimodSampler
+
+STATES = np.array(list(itertools.product((-1, 1), repeat=10)), dtype=np.int8)
+
+
+class Device(dimod.Sampler):
+    """Exact reads of exp(-beta E), or of a model scaled to the range of the device."""
+
+    def __init__(self, at, scale_free=False, **properties):
+        self.beta, self.scale_free = at, scale_free
+        self.given = properties
+        self.models = []
+
+    parameters = {"num_reads": [], "seed": []}
+
+    @property
+    def properties(self):
+        return self.given
+
+    def sample(self, bqm, num_reads=1, seed=None):
+        self.models.append(bqm)
+        energy = bqm.energies((STATES, range(10)))
+        if self.scale_free:
+            energy = energy / max(abs(b) for b in bqm.quadratic.values())
+        law = np.exp(-self.beta * (energy - energy.min()))
+        rng = np.random.RandomState(seed)
+        rows = rng.choice(len(STATES), num_reads, p=law / law.sum())
+        columns = rng.permutation(10)  # a reader of raw columns would be caught
+        reads = (STATES[rows][:, columns], columns.tolist())
+        return dimod.SampleSet.from_samples_bqm(reads, bqm)
+
+
+@pytest.fixture(scope="module")
+def machine():
+    machine = BoltzmannMachine(10, "full")
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        machine.h.normal_(0, 0.3, generator=generator)
+        machine.J.normal_(0, 1.2 / 10**0.5, generator=generator)
+    return machine
+
+
+def moments(spins):
+    spins = np.asarray(spins, dtype=float)
+    return np.append(spins.mean(0), np.triu(spins.T @ spins / len(spins), 1))
+
+
+def error(machine, spins):
+    energy = machine.energy(torch.tensor(STATES).float()).detach().double()
+    law = torch.softmax(-energy, 0).numpy()
+    rows = np.repeat(
+        np.arange(len(law)), np.random.RandomState(0).multinomial(10**6, law)
+    )
+    return np.sqrt(np.mean((moments(spins) - moments(STATES[rows])) ** 2))
+
+
+def phase_of(machine, sampler, every=1):
+    generator = torch.Generator().manual_seed(1)
+    return SampledChains(machine, sampler, every, generator, np.random.RandomState(2))
+
+
+def test_reads_of_a_boltzmann_sampler_are_used_as_they_are(machine):
+    device = Device(1.0, distribution="boltzmann")
+    phase = phase_of(machine, device)
+    spins = phase.step()
+    draw = make_draw(device)
+    seed = np.random.RandomState(2).randint(2**31 - 1)
+    np.testing.assert_array_equal(spins, draw(*machine.to_arrays(), 256, seed))
+    assert phase.report()["beta_eff"] == pytest.approx(1, abs=0.15)
+
+
+def test_a_stated_beta_divides_the_biases(machine):
+    device = Device(2.0, distribution="boltzmann", beta=2.0)
+    phase = phase_of(machine, device)
+    phase.num_reads = 4000
+    assert error(machine, phase.step()) < 0.03
+    uncorrected = Device(2.0, distribution="boltzmann")
+    phase = phase_of(machine, uncorrected)
+    phase.num_reads = 4000
+    assert error(machine, phase.step()) > 0.1
+
+
+def test_a_device_that_is_too_cold_is_rescaled(machine):
+    device = Device(2.5)
+    phase = phase_of(machine, device)
+    phase.num_reads = 2000
+    for _ in range(12):
+        spins = phase.step()
+    report = phase.report()
+    assert report["scale"] == pytest.approx(2.5, rel=0.15)
+    assert report["beta_eff"] == pytest.approx(1, rel=0.15)
+    assert not report["scale_free"]
+    assert error(machine, spins) < 0.04
+    assert error(machine, make_draw(device)(*machine.to_arrays(), 2000, 0)) > 0.1
+
+
+def test_a_device_without_a_scale_is_left_alone_and_polished(machine):
+    device = Device(60.0, scale_free=True)
+    phase = phase_of(machine, device)
+    phase.num_reads = 2000
+    for _ in range(12):
+        spins = phase.step()
+    report = phase.report()
+    assert report["scale_free"]
+    assert report["scale"] == 1
+    assert report["beta_eff"] > 5
+    raw = error(machine, make_draw(device)(*machine.to_arrays(), 2000, 0))
+    assert error(machine, spins) < 0.5 * raw
+
+
+def test_calls_come_every_so_many_updates_and_reads_are_counted(machine):
+    device = Device(1.0, distribution="boltzmann")
+    phase = phase_of(machine, DimodSampler(device, sample_params={"num_reads": 7}), 4)
+    sizes = [len(phase.step()) for _ in range(9)]
+    assert sizes == [7] * 9
+    report = phase.report()
+    assert (report["calls"], report["reads"]) == (3, 21)
+    assert report["seconds"] > 0
+    assert len(device.models) == 3
+
+
+def test_the_model_that_is_submitted_is_that_of_the_machine(machine):
+    device = Device(1.0)
+    make_draw(device)(*machine.to_arrays(), 1, 0)
+    have = device.models[0].energies((STATES, range(10)))
+    np.testing.assert_allclose(have, machine.to_bqm().energies((STATES, range(10))))
+
+
+def test_no_reads_is_an_error(machine):
+    class Empty(Device):
+        def sample(self, bqm, **parameters):
+            return dimod.SampleSet.from_samples_bqm(
+                (np.empty((0, 10), np.int8), range(10)), bqm
+            )
+
+    with pytest.raises(ValueError, match="Empty returned no reads of 10 variables"):
+        make_draw(Empty(1.0))(*machine.to_arrays(), 5, 0)
+
+
+def test_phases_without_a_sampler(machine):
+    generator = torch.Generator().manual_seed(0)
+    chains = PersistentChains(machine, generator)
+    spins = torch.cat([chains.step() for _ in range(60)][20:])
+    assert error(machine, spins) < 0.05
+    free = BoltzmannMachine(10, "bernoulli")
+    with torch.no_grad():
+        free.h.copy_(machine.h)
+    energy = free.energy(torch.tensor(STATES).float()).detach()
+    exact = torch.softmax(-energy, 0) @ torch.tensor(STATES).float()
+    assert torch.allclose(ExactMeans(free).step()[0], exact, atol=1e-5)
