@@ -10,7 +10,12 @@ import numpy as np
 from qestim import _pseudolikelihood as pseudo
 from qestim._reads import read_spins
 from qestim.qubo import IsingArrays
-from qestim.testing import ExactLaw, divergence, pooled_chi_square
+from qestim.testing import (
+    ExactLaw,
+    correlation_time,
+    divergence,
+    pooled_chi_square,
+)
 
 ENUMERABLE = 20
 DOUBT = 1e-3
@@ -206,7 +211,7 @@ def diagnose(bqm, spins, beta=None, *, ground_energy=None):
         raise ValueError(f"beta must be finite. Got {beta}.")
     reads, ordered = read_spins(spins, list(model.variables))
     energies = model.energies(reads)
-    time = _correlation_time(energies, reads) if ordered else float("nan")
+    time = correlation_time(reads, energies) if ordered else float("nan")
     factor = time if ordered else 1.0
     if len(model):
         change = pseudo.flip_energies(model, reads)
@@ -314,22 +319,3 @@ def _verdict(facts):
         answer = "is rejected" if any(wrong) else "is not rejected"
         text += f" The law at beta = {facts['beta']:.4g} {answer}."
     return text
-
-
-def _correlation_time(energies, reads):
-    """Return reads per independent read, by energy or overlap with the best."""
-    overlap = reads.astype(np.float64) @ reads[np.argmin(energies)]
-    return max(_integrated_time(energies), _integrated_time(overlap))
-
-
-def _integrated_time(series):
-    n = len(series)
-    x = series - series.mean()
-    if n < 4 or not x.any():
-        return 1.0
-    spectrum = np.fft.rfft(x, 2 * n)
-    correlation = np.fft.irfft(spectrum * np.conj(spectrum))[:n]
-    time = 2 * np.cumsum(correlation / correlation[0]) - 1
-    # Sokal's window: the sum ends where it is five times as long as its value.
-    window = int(np.argmax(np.arange(n) >= 5 * time))
-    return max(1.0, float(time[window]))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests that any sampler can be put to, and problems whose answers are known."""
 
+from qestim.testing._check_sampler import check_sampler
 from qestim.testing._enumeration import ExactLaw
 from qestim.testing._lattice import ising_2d, kaufman_energy, kaufman_log_z
 from qestim.testing._problems import (
@@ -10,12 +11,14 @@ from qestim.testing._problems import (
     sherrington_kirkpatrick,
 )
 from qestim.testing._rbm import ExactRBM, random_rbm
-from qestim.testing._statistics import divergence, pooled_chi_square
+from qestim.testing._statistics import correlation_time, divergence, pooled_chi_square
 
 __all__ = [
     "ExactLaw",
     "ExactRBM",
     "KnownProblem",
+    "check_sampler",
+    "correlation_time",
     "divergence",
     "ising_2d",
     "kaufman_energy",

@@ -121,7 +121,7 @@ class ExactRBM:
         return np.concatenate([visible, hidden], axis=1).astype(np.int8)
 
 
-def random_rbm(n_visible=500, n_hidden=12, seed=0, *, scale=0.06, beta=1.0):
+def random_rbm(n_visible=500, n_hidden=12, seed=0, *, scale=0.06, field=0.1, beta=1.0):
     """Return an `ExactRBM` with normal weights and fields.
 
     Parameters
@@ -131,7 +131,9 @@ def random_rbm(n_visible=500, n_hidden=12, seed=0, *, scale=0.06, beta=1.0):
     seed : int, default=0
         Seed of the weights.
     scale : float, default=0.06
-        Standard deviation of weights; fields have 0.1.
+        Standard deviation of the weights, in the units of the energy.
+    field : float, default=0.1
+        Standard deviation of the fields, in the units of the energy.
     beta : float, default=1.0
         Inverse temperature, in inverse units of the energy.
 
@@ -149,7 +151,7 @@ def random_rbm(n_visible=500, n_hidden=12, seed=0, *, scale=0.06, beta=1.0):
     rng = np.random.default_rng(seed)
     return ExactRBM(
         scale * rng.standard_normal((n_visible, n_hidden)),
-        0.1 * rng.standard_normal(n_visible),
-        0.1 * rng.standard_normal(n_hidden),
+        field * rng.standard_normal(n_visible),
+        field * rng.standard_normal(n_hidden),
         beta,
     )

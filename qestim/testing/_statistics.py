@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of counts against a law."""
+"""Counts against a law, and how many independent reads there are."""
 
 import numpy as np
 import scipy.stats
@@ -86,3 +86,49 @@ def divergence(counts, probabilities):
     with np.errstate(divide="ignore"):
         kl = np.sum(observed[seen] * (np.log(observed[seen]) - np.log(p[seen])))
     return float(kl), float(np.abs(observed - p).sum() / 2)
+
+
+def correlation_time(spins, energies):
+    """Return how many reads, in their order, make up one independent read.
+
+    Parameters
+    ----------
+    spins : ndarray of shape (num_reads, n), dtype int8
+        Values in {-1, 1}, rows in the order of reading.
+    energies : ndarray of shape (num_reads,)
+        Their energies.
+
+    Returns
+    -------
+    time : float
+        Integrated autocorrelation time, at least 1: the longer of that of the energy
+        and that of the overlap with the lowest read.
+
+    References
+    ----------
+    .. [1] Sokal, "Monte Carlo methods in statistical mechanics: foundations and new
+       algorithms", in Functional Integration (1997). doi:10.1007/978-1-4899-0319-8_6
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from qestim.testing import correlation_time
+    >>> spins = np.random.default_rng(0).choice([-1, 1], (4000, 1)).repeat(5, axis=0)
+    >>> 4 < correlation_time(spins, spins[:, 0]) < 6
+    True
+    """
+    overlap = spins.astype(np.float64) @ spins[int(np.argmin(energies))]
+    return max(_integrated_time(energies), _integrated_time(overlap))
+
+
+def _integrated_time(series):
+    n = len(series)
+    x = series - np.mean(series)
+    if n < 4 or not x.any():
+        return 1.0
+    spectrum = np.fft.rfft(x, 2 * n)
+    correlation = np.fft.irfft(spectrum * np.conj(spectrum))[:n]
+    time = 2 * np.cumsum(correlation / correlation[0]) - 1
+    # Sokal's window: the sum ends where it is five times as long as its value.
+    window = int(np.argmax(np.arange(n) >= 5 * time))
+    return max(1.0, float(time[window]))
