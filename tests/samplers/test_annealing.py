@@ -27,7 +27,9 @@ def test_finds_the_ground_state(vartype, seed):
     assert reads.first.energy == pytest.approx(
         dimod.ExactSolver().sample(bqm).first.energy
     )
-    assert np.allclose(reads.record.energy, bqm.energies(reads.samples()))
+    assert np.allclose(
+        reads.record.energy, bqm.energies((reads.record.sample, list(reads.variables)))
+    )
 
 
 def test_documented_calls_of_dwave_samplers_run():
