@@ -72,10 +72,10 @@ struct DenseModel {
     int64_t n = 0, blocks = 0, stride = 0;
     Buffer<int8_t> rows;                 // integer models, |J| <= 127
     Buffer<float> rows_f;                // others: 2 J
-    Buffer<uint8_t> bits;                // J = +-1 everywhere: one bit a coupling
     std::vector<int32_t> h;
     std::vector<float> h_f;
-    std::vector<int16_t> parity;
+    Buffer<int16_t> negate;              // -1 for parity 0, 0 for parity 1
+    Buffer<float> half;                  // parity / 2
     int largest = 1;                     // max |J|
 };
 

@@ -65,7 +65,7 @@ struct DenseRead {
         const int64_t n = model.n;
         std::vector<std::conditional_t<kInteger, int32_t, double>> g(n);
         for (int64_t j = 0; j < n; ++j) {
-            if constexpr (kInteger) g[j] = model.h[j] - model.parity[j];
+            if constexpr (kInteger) g[j] = model.h[j] - model.negate[j] - 1;
             else g[j] = static_cast<double>(model.h_f[j]);
         }
         for (int64_t i = 0; i < n; ++i) {
@@ -86,8 +86,8 @@ struct DenseRead {
             spins[i] = minus[static_cast<size_t>(i)] ? -1 : 1;
     }
 
-    // In vector order of the block, which decides where s g exceeds it: the fields
-    // below which a spin stays (int16: of f, float: of g).
+    // The field at or below which each spin of the block stays (int8 rows: of f s,
+    // float rows: of g s, and there equality flips).
     QESTIM_FORCE void draw(FieldV* limit, int64_t at, float scale) {
         F32 depth[kWords];
         for (int w = 0; w < kWords; ++w)
@@ -95,13 +95,10 @@ struct DenseRead {
         if constexpr (kInteger) {
             alignas(64) int32_t deep[kBlock];
             alignas(64) int16_t narrow[kBlock];
+            const F32* half = reinterpret_cast<const F32*>(model.half.data() + at);
             const F32 most = F32{} + 32767.0f, least = F32{} - 32767.0f;
             for (int w = 0; w < kWords; ++w) {
-                alignas(64) float half[kBytes / 4];
-                for (int k = 0; k < kBytes / 4; ++k)
-                    half[k] = 0.5f * static_cast<float>(
-                                         model.parity[at + w * (kBytes / 4) + k]);
-                F32 x = depth[w] + *reinterpret_cast<F32*>(half);
+                F32 x = depth[w] + half[w];
                 x = x < most ? x : most;
                 if constexpr (Gibbs) x = x > least ? x : least;
                 I32 d = __builtin_convertvector(x, I32);
@@ -121,9 +118,25 @@ struct DenseRead {
         else return (SignV)((FieldV)((SignV)f ^ s) >= limit);
     }
 
-    // One block; the rows of the flipped spins are left in `up` (now +1) and `down`.
-    QESTIM_FORCE void block(int64_t b, float scale, int32_t* up, int& ups,
-                            int32_t* down, int& downs) {
+    // The first spin from `next` on whose element is set, or kBlock.
+    QESTIM_FORCE static int first_set(const Sign* flip, int next) {
+        constexpr int kEach = 8 / static_cast<int>(sizeof(Sign));
+        while (next < kBlock && next % kEach != 0) {
+            if (flip[next]) return next;
+            ++next;
+        }
+        for (; next < kBlock; next += kEach) {
+            uint64_t some;
+            std::memcpy(&some, flip + next, sizeof some);
+            if (some)
+                return next + __builtin_ctzll(some) / (8 * static_cast<int>(sizeof(Sign)));
+        }
+        return kBlock;
+    }
+
+    // One block; leaves the rows of the flipped spins in `up` (now +1) and `down`.
+    QESTIM_FORCE void block(int64_t b, float scale, const Row** up, int& ups,
+                            const Row** down, int& downs) {
         const int64_t at = b * kBlock;
         const int end = static_cast<int>(std::min<int64_t>(kBlock, model.n - at));
         FieldV limit[kParts], f[kParts];
@@ -135,12 +148,10 @@ struct DenseRead {
             s[p] = reinterpret_cast<const SignV*>(spin)[p];
             negate[p] = SignV{};
             if constexpr (kInteger)
-                for (int k = 0; k < kLanes; ++k)
-                    negate[p][k] = static_cast<int16_t>(
-                        model.parity[at + p * kLanes + k] - 1);
+                negate[p] = reinterpret_cast<const I16*>(model.negate.data() + at)[p];
         }
         alignas(64) Sign flip[kBlock];
-        for (int next = 0; next < end;) {
+        for (int next = 0; next < end; ++next) {
             U64 found = {};
             for (int p = 0; p < kParts; ++p) {
                 const SignV x = flips(f[p], s[p], limit[p], negate[p]);
@@ -148,69 +159,57 @@ struct DenseRead {
                 found |= (U64)x;
             }
             if (!any<kBytes>(found)) break;
-            while (next < end && !flip[next]) ++next;
-            if (next == end) break;
-            spin[next] ^= kMinus;
-            const Row* w = row(at + next) + at;
-            const bool plus = spin[next] == 0;
-            if (plus) up[ups++] = static_cast<int32_t>(at + next);
-            else down[downs++] = static_cast<int32_t>(at + next);
+            next = first_set(flip, next);
+            if (next >= end) break;
+            const Row* w = row(at + next);
+            const bool plus = (spin[next] ^= kMinus) == 0;
+            if (plus) up[ups++] = w;
+            else down[downs++] = w;
+            // Without a branch on the sign: it cannot be predicted.
             alignas(64) Field add[kBlock];
-            for (int k = 0; k < kBlock; ++k)
-                add[k] = static_cast<Field>(plus ? w[k] : -w[k]);
+            for (int k = 0; k < kBlock; ++k) add[k] = static_cast<Field>(w[at + k]);
+            const Field sign = static_cast<Field>(plus ? 1 : -1);
             for (int p = 0; p < kParts; ++p)
-                f[p] += reinterpret_cast<const FieldV*>(add)[p];
-            ++next;
+                f[p] += sign * reinterpret_cast<const FieldV*>(add)[p];
         }
     }
 
     // The flipped rows into the whole field. int8 rows are summed as bytes as long as
     // the sums fit, and widened once.
-    QESTIM_FORCE void spread(const int32_t* up, int ups, const int32_t* down,
-                             int downs) {
-        if constexpr (kInteger) {
-            const int most = 127 / model.largest;
-            while (ups + downs > 0) {
-                const int a = std::min(ups, most), b = std::min(downs, most - a);
-                spread_bytes(up, a, down, b);
-                up += a, ups -= a, down += b, downs -= b;
-            }
-        } else {
-            for (int64_t c = 0; c < model.blocks * kBlock; c += kBlock) {
-                FieldV* f = reinterpret_cast<FieldV*>(field.data() + c);
-                FieldV sum[kParts];
-                for (int p = 0; p < kParts; ++p) sum[p] = f[p];
-                for (int k = 0; k < ups; ++k)
-                    for (int p = 0; p < kParts; ++p)
-                        sum[p] += reinterpret_cast<const FieldV*>(row(up[k]) + c)[p];
-                for (int k = 0; k < downs; ++k)
-                    for (int p = 0; p < kParts; ++p)
-                        sum[p] -= reinterpret_cast<const FieldV*>(row(down[k]) + c)[p];
-                for (int p = 0; p < kParts; ++p) f[p] = sum[p];
-            }
+    QESTIM_FORCE void spread(const Row** up, int ups, const Row** down, int downs) {
+        constexpr int64_t kChunk = kInteger ? 4 : 1;
+        const int most = kInteger ? 127 / model.largest : kBlock;
+        while (ups + downs > 0) {
+            const int a = std::min(ups, most), b = std::min(downs, most - a);
+            int64_t c = 0;
+            for (; c + kChunk <= model.blocks; c += kChunk)
+                add_rows<kChunk>(c * kBlock, up, a, down, b);
+            for (; c < model.blocks; ++c) add_rows<1>(c * kBlock, up, a, down, b);
+            up += a, ups -= a, down += b, downs -= b;
         }
     }
-    QESTIM_FORCE void spread_bytes(const int32_t* up, int ups, const int32_t* down,
-                                   int downs) {
-        typedef int8_t Narrow __attribute__((vector_size(kBytes / 2)));
-        constexpr int kRows = kBlock / kBytes;  // vectors of bytes a block
-        for (int64_t c = 0; c < model.blocks * kBlock; c += kBlock) {
-            alignas(64) I8 sum[kRows] = {};
-            for (int k = 0; k < ups; ++k)
-                for (int p = 0; p < kRows; ++p)
-                    sum[p] += reinterpret_cast<const I8*>(row(up[k]) + c)[p];
-            for (int k = 0; k < downs; ++k)
-                for (int p = 0; p < kRows; ++p)
-                    sum[p] -= reinterpret_cast<const I8*>(row(down[k]) + c)[p];
-            I16* f = reinterpret_cast<I16*>(field.data() + c);
-            const Narrow* half = reinterpret_cast<const Narrow*>(sum);
-            for (int p = 0; p < kParts; ++p)
-                f[p] += __builtin_convertvector(half[p], I16);
-        }
+    template <int Blocks>
+    QESTIM_FORCE void add_rows(int64_t at, const Row** up, int ups, const Row** down,
+                               int downs) {
+        using RowV = std::conditional_t<kInteger, typename V::i8, F32>;
+        constexpr int kVectors =
+            Blocks * kBlock * static_cast<int>(sizeof(Row)) / kBytes;
+        alignas(64) RowV sum[kVectors] = {};
+        for (int k = 0; k < ups; ++k)
+            for (int p = 0; p < kVectors; ++p)
+                sum[p] += reinterpret_cast<const RowV*>(up[k] + at)[p];
+        for (int k = 0; k < downs; ++k)
+            for (int p = 0; p < kVectors; ++p)
+                sum[p] -= reinterpret_cast<const RowV*>(down[k] + at)[p];
+        Field* f = field.data() + at;
+        alignas(64) Row sums[Blocks * kBlock];
+        for (int p = 0; p < kVectors; ++p) reinterpret_cast<RowV*>(sums)[p] = sum[p];
+        for (int k = 0; k < Blocks * kBlock; ++k)
+            f[k] = static_cast<Field>(f[k] + sums[k]);
     }
 
     QESTIM_TARGET void visit(int64_t b, float scale) {
-        int32_t up[kBlock], down[kBlock];
+        const Row *up[kBlock], *down[kBlock];
         int ups = 0, downs = 0;
         block(b, scale, up, ups, down, downs);
         if (ups + downs > 0) spread(up, ups, down, downs);
@@ -225,11 +224,12 @@ struct DenseRead {
         for (int k = 0; k < count; ++k) {
             const int32_t i = order[k];
             float g = static_cast<float>(field[static_cast<size_t>(i)]);
-            if constexpr (kInteger) g += 0.5f * static_cast<float>(model.parity[i]);
+            if constexpr (kInteger) g += model.half[static_cast<size_t>(i)];
             Sign& s = minus[static_cast<size_t>(i)];
             if (!((s ? -g : g) >= -depth[k])) continue;
             s ^= kMinus;
-            spread(&i, s == 0, &i, s != 0);
+            const Row* w = row(i);
+            spread(&w, s == 0, &w, s != 0);
         }
     }
 };

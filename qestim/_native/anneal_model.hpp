@@ -186,8 +186,8 @@ inline DenseModel dense_rows(const Coefficients& c, double unit, bool integer) {
     if (integer) {
         out.rows = Buffer<int8_t>(size);
         out.h.resize(n);
-        out.parity.assign(out.blocks * kTile, 0);
-        std::vector<int32_t> sum(n, 0);
+        out.negate = Buffer<int16_t>(out.blocks * kTile);
+        out.half = Buffer<float>(out.blocks * kTile);
         fill(out.rows, [](double w) { return static_cast<int8_t>(nearest(w)); });
         for (int64_t i = 0; i < n; ++i) {
             out.h[i] = static_cast<int32_t>(nearest(c.h[i] * inverse));
@@ -199,7 +199,8 @@ inline DenseModel dense_rows(const Coefficients& c, double unit, bool integer) {
                 most = std::max(most, std::abs(int{w[j]}));
             }
             out.largest = most;
-            out.parity[i] = static_cast<int16_t>(reach & 1);
+            out.negate[i] = static_cast<int16_t>((reach & 1) - 1);
+            out.half[i] = 0.5f * static_cast<float>(reach & 1);
         }
     } else {
         out.rows_f = Buffer<float>(size);
