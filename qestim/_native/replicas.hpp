@@ -264,8 +264,17 @@ class BipartiteReplicas {
         for (int side = 0; side < 2; ++side) {
             const SideTable<F>& t = sides_[side];
             const uint64_t* words = word(side, slot);
-            for (int k = 0; k < t.num_spins; ++k)
-                spins[t.variables[k]] = (words[k / 64] >> (k % 64)) & 1 ? 1 : -1;
+            // Eight spins at a time where they are neighbours in the model too.
+            for (int k = 0; k < t.num_spins; k += 8) {
+                const uint8_t byte = static_cast<uint8_t>(words[k / 64] >> (k % 64));
+                const int8_t* eight = unpacked()[byte].spin;
+                const int* v = &t.variables[k];
+                if (k + 8 <= t.num_spins && v[7] == v[0] + 7)
+                    std::memcpy(spins + v[0], eight, 8);
+                else
+                    for (int b = 0; b < std::min(8, t.num_spins - k); ++b)
+                        spins[v[b]] = eight[b];
+            }
         }
     }
     void set_beta(int slot, double beta) { factor_[slot] = 2 * beta * m_.unit * kLog2E; }
@@ -278,6 +287,18 @@ class BipartiteReplicas {
     }
 
   private:
+    struct Byte {
+        int8_t spin[8];
+    };
+    static const Byte* unpacked() {
+        static const std::vector<Byte> bytes = [] {
+            std::vector<Byte> all(256);
+            for (int x = 0; x < 256; ++x)
+                for (int b = 0; b < 8; ++b) all[x].spin[b] = (x >> b) & 1 ? 1 : -1;
+            return all;
+        }();
+        return bytes.data();
+    }
     uint64_t* word(int side, int slot) {
         return &spins_[side][static_cast<size_t>(slot) * std::max(sides_[side].tiles, 1)];
     }

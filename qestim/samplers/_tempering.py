@@ -117,7 +117,7 @@ class Tempering:
         ladder, energies = self.betas, self._ladder_energies
         ratio, influences = log_ratios(energies[:, :, -256:], ladder)
         betas = np.linspace(0.0, first, max(steps, 2))
-        result = self._kernel(betas, 256, 32, 1, None)
+        result = self._kernel(betas, 256, 32, 1)
         if (result[5] < 256).any():
             return None, None
         more, further = log_ratios(result[1], betas)
@@ -129,7 +129,7 @@ class Tempering:
 
     # ---- stages ------------------------------------------------------------
 
-    def _kernel(self, betas, reads, burn_in, thin, initial):
+    def _kernel(self, betas, reads, burn_in, thin, initial=None, chains=None):
         remaining = 0.0
         if self._deadline < np.inf:
             remaining = max(self._deadline - time.monotonic(), 1e-6)
@@ -141,7 +141,7 @@ class Tempering:
             model.col,
             model.value,
             betas,
-            self.chains,
+            chains or self.chains,
             reads,
             burn_in,
             thin,
@@ -229,7 +229,7 @@ class Tempering:
         if hot <= 0 or self._stopped:
             return
         trial = np.geomspace(hot, self.beta, 24)
-        energies = self._kernel(trial, 64, 64, 1, None)[1]
+        energies = self._kernel(trial, 64, 64, 1, chains=4)[1]
         if self._stopped:
             return
         within = energies.std(axis=2).mean(axis=0)

@@ -86,6 +86,8 @@ def _full_spins(low_spins, k, n):
 def _blocks(h, row, col, value):
     """Yield the energies of 2^16 states at a time."""
     n = len(h)
+    if n > 26:
+        raise ValueError("exact enumeration takes at most 26 spins")
     J = np.zeros((n, n))
     np.add.at(J, (row, col), value)
     J += J.T
