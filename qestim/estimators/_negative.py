@@ -111,8 +111,16 @@ class SampledChains:
         self.updates += 1
         return self.spins
 
-    def fresh(self, num_reads):
-        """Return spins of one call of the sampler, tensor of shape (reads, n)."""
+    def fresh(self, num_reads, polish=_POLISH):
+        """Return spins of one call of the sampler, tensor of shape (reads, n).
+
+        Parameters
+        ----------
+        num_reads : int
+            Reads to ask for.
+        polish : int, default=5
+            Heat-bath sweeps after it, unless the sampler states a Boltzmann law.
+        """
         h, J = self.machine.to_arrays()
         start = time.perf_counter()
         spins = self.draw(
@@ -128,7 +136,7 @@ class SampledChains:
             return spins
         if not self.scale_free and (beta >= _COLD or error < 0.2 * beta):
             self._rescale(beta)
-        return self.machine.sweep(spins, _POLISH, generator=self.generator)
+        return self.machine.sweep(spins, polish, generator=self.generator)
 
     def _rescale(self, beta):
         """Move the scale to where the reads have beta 1, if they take notice."""

@@ -12,7 +12,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from qestim.estimators._negative import SampledChains
-from qestim.nn import evidence_bound
+from qestim.nn import conditional_mean, evidence_bound
 
 _CHUNK = 512  # rows encoded and decoded at a time
 
@@ -24,7 +24,7 @@ class SpinCodeTransformer(
 
     A subclass has the parameters ``n_components``, ``likelihood`` and
     ``random_state``; its fit sets ``vae_``, ``prior_``, ``log_partition_``, ``mean_``,
-    ``scale_``, ``sampler_`` and ``_score_seed``.
+    ``scale_``, ``sampler_``, ``sampler_report_`` and ``_score_seed``.
     """
 
     def __sklearn_tags__(self):
@@ -75,8 +75,9 @@ class SpinCodeTransformer(
     def sample(self, n_samples=1, *, noise=True):
         """Draw rows from the model.
 
-        The spins come from the sampler if one was used in the fit, with the heat-bath
-        sweeps that it was used with, else from 1000 heat-bath sweeps.
+        The spins come from the sampler if one was used in the fit: as they are if it
+        states a Boltzmann law, after 200 heat-bath sweeps if not. Without a sampler
+        they come from 1000 heat-bath sweeps.
 
         Parameters
         ----------
@@ -92,14 +93,7 @@ class SpinCodeTransformer(
         """
         check_is_fitted(self)
         rng = check_random_state(self.random_state)
-        generator = torch.Generator().manual_seed(rng.randint(2**31 - 1))
-        if self.sampler_ is None:
-            spins = self.prior_.random_spins(n_samples, generator=generator)
-            spins = self.prior_.sweep(spins, 1000, generator=generator)
-        else:
-            phase = SampledChains(self.prior_, self.sampler_, 1, generator, rng)
-            spins = phase.fresh(n_samples)
-            spins = spins[torch.arange(n_samples) % len(spins)]
+        spins = self._draw_spins(n_samples, rng)
         X = self._decode(spins)
         if not noise:
             return X
@@ -107,6 +101,36 @@ class SpinCodeTransformer(
             return (rng.uniform(size=X.shape) < X).astype(np.float64)
         deviation = self.scale_ * self.vae_.variance().sqrt().numpy()
         return X + deviation * rng.standard_normal(X.shape)
+
+    def restore(self, X, *, n_draws=4096):
+        """Fill in missing values with their mean given those that are there.
+
+        Codes are drawn from the prior, as in `sample`, and weighted by how likely they
+        make the values that are there; the encoder has no part in it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Data, NaN where a value is missing.
+        n_draws : int, default=4096
+            Codes to draw.
+
+        Returns
+        -------
+        X_restored : ndarray of shape (n_samples, n_features)
+            Data without NaN; values that were there are unchanged.
+        """
+        X = self._check(X, observed=True, missing=True)
+        spins = self._draw_spins(n_draws, check_random_state(self.random_state))
+        _, targets = self._standardise(X)
+        filled = [
+            conditional_mean(self.vae_, spins, rows)[0]
+            for rows in targets.split(_CHUNK)
+        ]
+        restored = torch.cat(filled).numpy()
+        if self.likelihood == "gaussian":
+            restored = self.mean_ + self.scale_ * restored
+        return np.where(np.isnan(X), restored, X).astype(X.dtype, copy=False)
 
     def score_samples(self, X):
         """Return the evidence lower bound of each row, at KL weight 1.
@@ -142,18 +166,40 @@ class SpinCodeTransformer(
         """
         return float(np.mean(self.score_samples(X)))
 
-    def _check(self, X, *, reset=False, observed=False):
+    def _check(self, X, *, reset=False, observed=False, missing=False):
         """Validate X; `observed` says that the likelihood will be asked of it."""
         if not reset:
             check_is_fitted(self)
-        X = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32])
-        if observed and self.likelihood == "bernoulli" and (X.min() < 0 or X.max() > 1):
+        X = validate_data(
+            self,
+            X,
+            reset=reset,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite="allow-nan" if missing else True,
+        )
+        # Comparisons with NaN are false, so that missing values pass.
+        if observed and self.likelihood == "bernoulli" and ((X < 0) | (X > 1)).any():
             raise ValueError(
                 "likelihood='bernoulli' needs values in [0, 1]. Got values from "
-                f"{X.min():.6g} to {X.max():.6g}; scale with MinMaxScaler(clip=True) "
-                "or use likelihood='gaussian'."
+                f"{np.nanmin(X):.6g} to {np.nanmax(X):.6g}; scale with "
+                "MinMaxScaler(clip=True) or use likelihood='gaussian'."
             )
         return X
+
+    def _draw_spins(self, n, rng):
+        """Return spins of the prior, tensor of shape (n, n_components)."""
+        generator = torch.Generator().manual_seed(rng.randint(2**31 - 1))
+        if self.sampler_ is None:
+            spins = self.prior_.random_spins(n, generator=generator)
+            return self.prior_.sweep(spins, 1000, generator=generator)
+        phase = SampledChains(self.prior_, self.sampler_, 1, generator, rng)
+        phase.scale = self.sampler_report_["scale"]
+        phase.scale_free = True  # what the fit found stands
+        spins = phase.fresh(n, polish=200)
+        if len(spins) >= n:
+            return spins[:n]
+        spins = spins[torch.arange(n) % len(spins)]
+        return self.prior_.sweep(spins, 200, generator=generator)
 
     def _standardise(self, X):
         """Return what the encoder sees and what the likelihood is of."""

@@ -3,12 +3,14 @@
 
 from qestim.nn._boltzmann import BoltzmannMachine
 from qestim.nn._bound import evidence_bound
+from qestim.nn._restoration import conditional_mean
 from qestim.nn._temperature import effective_beta
 from qestim.nn._vae import SpinVAE, spin_entropy, straight_through_spins
 
 __all__ = [
     "BoltzmannMachine",
     "SpinVAE",
+    "conditional_mean",
     "effective_beta",
     "evidence_bound",
     "spin_entropy",

@@ -197,7 +197,9 @@ def test_gaussian_score_is_a_density_in_the_units_of_the_data(digits):
 
 def test_prior_learns_the_means_of_the_code(digits):
     X, _ = digits
-    model = QBMVAETransformer(8, likelihood="bernoulli", random_state=0).fit(X)
+    model = QBMVAETransformer(
+        8, likelihood="bernoulli", n_hidden=64, random_state=0
+    ).fit(X)
     code = model.transform(X)
     generator = torch.Generator().manual_seed(0)
     spins = model.prior_.random_spins(4000, generator=generator)
@@ -211,7 +213,7 @@ def test_couplings_raise_the_bound(digits):
     X, _ = digits
     bounds = [
         QBMVAETransformer(
-            12, likelihood="bernoulli", prior=prior, max_iter=40, random_state=0
+            12, likelihood="bernoulli", n_hidden=64, prior=prior, random_state=0
         )
         .fit(X)
         .score(X)
@@ -242,7 +244,7 @@ def test_code_reconstruction_and_draws(digits):
     X, _ = digits
     for likelihood in ("gaussian", "bernoulli"):
         model = QBMVAETransformer(
-            12, likelihood=likelihood, max_iter=30, random_state=0
+            12, likelihood=likelihood, n_hidden=64, max_iter=30, random_state=0
         ).fit(X)
         code = model.transform(X)
         assert np.abs(code).max() <= 1
@@ -257,6 +259,25 @@ def test_code_reconstruction_and_draws(digits):
         assert clean.var() < draws.var()
     with pytest.raises(ValueError, match="A code has 12 columns"):
         model.inverse_transform(X)
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+def test_missing_values_are_restored(digits, likelihood):
+    X, _ = digits
+    model = QBMVAETransformer(
+        8, likelihood=likelihood, n_hidden=64, sampler=Flips(), random_state=0
+    ).fit(X[:400])
+    gaps = X[400:].copy()
+    gaps[:, 24:40] = np.nan
+    restored = model.restore(gaps)
+    seen = ~np.isnan(gaps)
+    np.testing.assert_array_equal(restored[seen], gaps[seen])
+    np.testing.assert_array_equal(restored, model.restore(gaps))
+    error = np.mean((restored - X[400:])[~seen] ** 2)
+    by_mean = np.mean((X[:400].mean(0) - X[400:])[~seen] ** 2)
+    assert error < 0.85 * by_mean
+    with pytest.raises(ValueError, match="NaN"):
+        model.transform(gaps)
 
 
 def test_bernoulli_needs_the_unit_interval_where_the_likelihood_is_asked(digits):

@@ -8,6 +8,7 @@ import torch
 from qestim.nn import (
     BoltzmannMachine,
     SpinVAE,
+    conditional_mean,
     evidence_bound,
     spin_entropy,
     straight_through_spins,
@@ -132,3 +133,36 @@ def test_weights_come_from_the_generator_alone():
     assert torch.equal(before, torch.random.get_rng_state())
     with pytest.raises(ValueError, match="'gaussian' or 'bernoulli'"):
         SpinVAE(3, 2, likelihood="poisson")
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+def test_conditional_mean_is_the_enumerated_one(likelihood):
+    generator = torch.Generator().manual_seed(4)
+    vae = SpinVAE(5, 4, n_hidden=8, likelihood=likelihood, generator=generator).double()
+    prior = BoltzmannMachine(4, "full").double()
+    with torch.no_grad():
+        prior.J.normal_(0, 0.7, generator=generator)
+        vae.decoder[3].weight.mul_(6)
+        vae.log_variance.uniform_(-1, 1, generator=generator)
+    x = torch.rand(3, 5, generator=generator).double()
+    missing = torch.tensor([[0, 1, 0, 0, 1], [0, 0, 0, 0, 0], [1, 1, 1, 1, 1]]).bool()
+    states = states_of(4)
+    law = torch.softmax(-prior.energy(states), 0)
+    mean = vae.mean(states)
+    if likelihood == "gaussian":
+        density = torch.distributions.Normal(mean, vae.variance().sqrt())
+        table = torch.stack([density.log_prob(row) for row in x])
+    else:
+        table = torch.stack([r * mean.log() + (1 - r) * (1 - mean).log() for r in x])
+    seen = torch.where(missing[:, None, :], 0.0, table).sum(2)
+    weights = torch.softmax(seen + law.log(), 1)
+    exact = torch.where(missing, weights @ mean, x)
+    rows = torch.multinomial(law, 400_000, True, generator=generator)
+    given = torch.where(missing, torch.nan, x)
+    have, ess = conditional_mean(vae, states[rows], given)
+    assert torch.allclose(have, exact, atol=5e-3)
+    assert torch.equal(have[1], x[1])
+    assert ess[2].item() == pytest.approx(400_000)
+    assert ess[0] < 399_000
+    unweighted = torch.where(missing, law @ mean, x)
+    assert not torch.allclose(unweighted, exact, atol=2e-2)

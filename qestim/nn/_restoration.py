@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The missing part of rows, given the part that is there."""
+
+import torch
+from torch.nn.functional import logsigmoid
+
+
+@torch.no_grad()
+def conditional_mean(vae, spins, x):
+    r"""Return rows with their NaN replaced by the mean given the other features.
+
+    With spins :math:`s_k` drawn from the prior,
+
+    .. math:: E[x_{miss} | x_{seen}] \approx \sum_k w_k\, E[x_{miss} | s_k], \qquad
+              w_k \propto p(x_{seen} | s_k)
+
+    because a likelihood that factorises over the features has no memory of those that
+    were not seen. The mean is exact in the limit of many draws.
+
+    Parameters
+    ----------
+    vae : SpinVAE
+        The networks.
+    spins : tensor of shape (n_draws, m)
+        Draws from the prior.
+    x : tensor of shape (n_rows, d)
+        Rows, NaN where a value is missing.
+
+    Returns
+    -------
+    x : tensor of shape (n_rows, d)
+        Rows without NaN; values that were there are unchanged.
+    ess : tensor of shape (n_rows,)
+        Effective number of draws behind each row, ``1 / sum(w ** 2)``: near 1 one draw
+        speaks for the row and more draws would help.
+    """
+    seen = ~torch.isnan(x)
+    value = torch.where(seen, x, 0.0)
+    seen = seen.to(x)
+    out = vae.decoder(spins)
+    if vae.likelihood == "bernoulli":
+        log_w = value @ logsigmoid(out).T + (seen - value) @ logsigmoid(-out).T
+    else:  # the square of x - out, multiplied out; what does not depend on s is left
+        precision = seen / vae.variance()
+        log_w = (value * precision) @ out.T - 0.5 * precision @ (out**2).T
+    weights = torch.softmax(log_w, 1)
+    mean = torch.sigmoid(out) if vae.likelihood == "bernoulli" else out
+    filled = torch.where(torch.isnan(x), weights @ mean, x)
+    return filled, 1 / (weights**2).sum(1)
