@@ -107,7 +107,7 @@ def _compare_energy(sampler, what, beta, energies, want, time):
 def check_rbm(sampler, beta, num_reads=3000):
     """Check a machine of 500 visible and 12 hidden units, summed over the hidden."""
     what = "a Boltzmann machine of 500 + 12 units"
-    rbm = random_rbm(500, 12, 0, scale=0.06 / beta, field=0.1 / beta, beta=beta)
+    rbm = random_rbm(500, 12, 0, scale=0.09 / beta, field=0.1 / beta, beta=beta)
     spins = draw(sampler, rbm.bqm, num_reads, beta, 11)
     energies = IsingArrays.from_bqm(rbm.bqm).energies(spins)
     time = correlation_time(spins, energies)
@@ -121,7 +121,9 @@ def check_rbm(sampler, beta, num_reads=3000):
         correlation_time=time,
     )
     if p < DOUBT:
-        found = f"chi-square {statistic:.1f} at {df} degrees of freedom over the states "
+        found = (
+            f"chi-square {statistic:.1f} at {df} degrees of freedom over the states "
+        )
         _fail(sampler, what, beta, found + f"of the hidden units, p = {p:.2g}")
     values = spins.astype(np.float64)
     seen = values[:, :500].T @ values[:, 500:] / num_reads

@@ -5,7 +5,7 @@ import dimod
 import numpy as np
 
 from qestim.qubo import IsingArrays, spins_of
-from qestim.testing._check_interface import glass, keywords
+from qestim.testing._check_interface import glass, keywords, refusal
 from qestim.testing._enumeration import ExactLaw
 
 LABELS = {
@@ -44,11 +44,11 @@ def assert_reads_belong(sampler, bqm, found, what):
     assert np.isin(values, list(bqm.vartype.value)).all(), (
         f"{sampler!r} answers {what} with the values {values}"
     )
-    assert len(found) > 0, f"{sampler!r} answers {what} without reads"
+    assert len(found) or not len(bqm), f"{sampler!r} answers {what} without reads"
     energies = bqm.energies((found.record.sample, list(found.variables)))
     biases = [abs(v) for v in (*bqm.linear.values(), *bqm.quadratic.values())]
     scale = sum(biases) + abs(bqm.offset)
-    worst = float(np.abs(energies - found.record.energy).max())
+    worst = float(np.abs(energies - found.record.energy).max(initial=0.0))
     assert worst <= 1e-9 * scale, (
         f"{sampler!r} states energies of {what} that are wrong by {worst:.3g}"
     )
@@ -111,15 +111,12 @@ def check_not_finite(sampler):
                 bqm.set_quadratic("x", "z", value)
             else:
                 bqm.offset = value
-            try:
-                sampler.sample(bqm)
-            except ValueError as error:
-                names = {"linear": ["y"], "quadratic": ["x", "z"], "offset": ["offset"]}
-                assert all(name in str(error) for name in names[what]), (
-                    f"the error about a {what} bias of {value} says only: {error}"
-                )
-            else:
-                raise AssertionError(f"{sampler!r} samples a {what} bias of {value}")
+            said = refusal(sampler, bqm)
+            name = {"linear": "y", "quadratic": "z", "offset": "offset"}[what]
+            assert said is not None, f"{sampler!r} samples a {what} bias of {value}"
+            assert name in said, (
+                f"the error about a {what} bias of {value} says only: {said}"
+            )
 
 
 def check_scales(sampler):
@@ -137,6 +134,6 @@ def check_scales(sampler):
         assert_reads_belong(sampler, bqm, found, what)
         best = float(found.record.energy.min()) / scale
         assert not minimises or best <= lowest + 1e-6, (
-            f"{sampler!r} finds {best:.6g} times the scale for {what}, where the lowest "
-            f"of its 64 states has {lowest:.6g}"
+            f"{sampler!r} finds {best:.6g} times the scale for {what}, where the "
+            f"lowest of its 64 states has {lowest:.6g}"
         )

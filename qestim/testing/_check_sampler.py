@@ -59,8 +59,8 @@ def check_sampler(sampler, samples_boltzmann_at=None):
     betas = _betas(sampler, samples_boltzmann_at)
     interface.check_dimod(sampler)
     models.check_models(sampler)
-    models.check_vartypes(sampler)
     interface.check_seeds(sampler)
+    models.check_vartypes(sampler)
     interface.check_threads(sampler)
     if isinstance(sampler, BaseEstimator):
         interface.check_object(sampler)

@@ -121,7 +121,7 @@ class ExactRBM:
         return np.concatenate([visible, hidden], axis=1).astype(np.int8)
 
 
-def random_rbm(n_visible=500, n_hidden=12, seed=0, *, scale=0.06, field=0.1, beta=1.0):
+def random_rbm(n_visible=500, n_hidden=12, seed=0, *, scale=0.09, field=0.1, beta=1.0):
     """Return an `ExactRBM` with normal weights and fields.
 
     Parameters

@@ -100,18 +100,12 @@ class Quench(ExactDraws):
 
     def _draw(self, model, num_reads, rng):
         spins = rng.choice(np.array([-1.0, 1.0]), (num_reads, len(model)))
+        J = model.dense
         for _ in range(20):
             for i in range(len(model)):
-                field = spins @ model.dense[i] + model.h[i]
+                field = spins @ J[i] + model.h[i]
                 spins[:, i] = np.where(field == 0, spins[:, i], -np.sign(field))
         return spins.astype(np.int8)
-
-
-class Polished(HeatBath):
-    """Reads of another kind (here a quench) with a few heat-bath sweeps after them."""
-
-    def _draw(self, model, num_reads, rng):
-        return super()._draw(model, num_reads, rng)
 
 
 class HalfOfTheValleys(ExactDraws):
@@ -135,7 +129,7 @@ def check_sampler_without_lattice(sampler, betas):
 
 @pytest.mark.slow
 def test_independent_draws_pass_the_lattice():
-    check_lattice(ExactDraws(num_updates=100), 1.0)
+    check_lattice(ExactDraws(num_updates=60), 1.0, num_reads=200)
 
 
 def test_enough_sweeps_at_a_high_temperature_pass():
@@ -178,12 +172,8 @@ def test_a_slightly_wrong_temperature_fails():
         def _draw(self, model, num_reads, rng):
             return ExactLaw(model).draw(num_reads, 1.05 * self.beta, rng)
 
-    with pytest.raises(AssertionError, match="pooled chi-square"):
+    with pytest.raises(AssertionError, match="Boltzmann law"):
         check_small(Colder(), 1.0)
-
-
-def wrong(**methods):
-    return type("Wrong", (ExactDraws,), methods)()
 
 
 def ignores_seed(self, model, initial, num_reads, seed):
@@ -196,19 +186,19 @@ def threads_matter(self, model, initial, num_reads, seed):
 
 
 def wrong_energy(self, bqm, **parameters):
-    found = ExactDraws.sample(self, bqm, **parameters)
+    found = BaseSampler.sample(self, bqm, **parameters)
     found.record.energy += 1e-3
     return found
 
 
 def wrong_vartype(self, bqm, **parameters):
-    found = ExactDraws.sample(self, bqm, **parameters)
+    found = BaseSampler.sample(self, bqm, **parameters)
     return found.change_vartype("SPIN", inplace=False)
 
 
 def changes_itself(self, bqm, **parameters):
     self.beta = self.beta + 1
-    return ExactDraws.sample(self, bqm, **parameters)
+    return BaseSampler.sample(self, bqm, **parameters)
 
 
 def accepts_nan(self, bqm, **parameters):
@@ -216,7 +206,7 @@ def accepts_nan(self, bqm, **parameters):
     for v in bqm.variables:
         if not np.isfinite(bqm.get_linear(v)):
             bqm.set_linear(v, 0)
-    return ExactDraws.sample(self, bqm, **parameters)
+    return BaseSampler.sample(self, bqm, **parameters)
 
 
 @pytest.mark.parametrize(
@@ -230,9 +220,11 @@ def accepts_nan(self, bqm, **parameters):
         ({"sample": accepts_nan}, "samples a linear bias of nan"),
     ],
 )
-def test_faults_of_the_interface_are_found(methods, message):
+def test_faults_of_the_interface_are_found(methods, message, monkeypatch):
+    for name, method in methods.items():
+        monkeypatch.setattr(ExactDraws, name, method, raising=False)
     with pytest.raises(AssertionError, match=message):
-        check_sampler(wrong(**methods))
+        check_sampler(ExactDraws())
 
 
 def test_foreign_samplers_are_tested_as_far_as_they_go():
@@ -251,10 +243,10 @@ def test_wrong_requests():
 def test_reference_draws_agree_with_each_other():
     bqm = dimod.BQM.from_ising({}, {(i, (i + 1) % 8): -0.6 for i in range(8)})
     model = IsingArrays.from_bqm(bqm)
-    sampler = ExactDraws(beta=0.9)
+    sampler = ExactDraws(beta=0.9, num_updates=25)
     rng = np.random.default_rng(0)
-    clusters = [sampler._clusters(model, rng) for _ in range(800)]
+    clusters = [sampler._clusters(model, rng) for _ in range(300)]
     energy = model.energies(np.array(clusters)).mean()
     law = ExactLaw(model)
     want = law.probabilities(0.9) @ law.energies
-    assert energy == pytest.approx(want, abs=0.25)
+    assert energy == pytest.approx(want, abs=0.4)
