@@ -38,7 +38,7 @@ def autocorrelation_time(x):
     >>> round(autocorrelation_time(np.repeat(x, 5, axis=1)))
     5
     """
-    x = np.atleast_2d(np.asarray(x, dtype=np.float64))
+    x = _unit_scale(x)
     chains, draws = x.shape
     if draws < 4:
         return 1.0
@@ -111,7 +111,7 @@ def split_r_hat(x):
     >>> split_r_hat(x) < 1.01, split_r_hat(x + [[0], [0], [0], [3]]) > 1.5
     (True, True)
     """
-    x = np.atleast_2d(np.asarray(x, dtype=np.float64))
+    x = _unit_scale(x)
     half = x.shape[1] // 2
     if half < 2:
         return 1.0
@@ -121,6 +121,13 @@ def split_r_hat(x):
     if within <= 1e-24 * max(np.square(x).mean(), 1e-300):
         return float("inf") if between > within else 1.0
     return float(np.sqrt((half - 1) / half + between / within))
+
+
+def _unit_scale(x):
+    """Return the chains in units of their largest value: squares stay finite."""
+    x = np.atleast_2d(np.asarray(x, dtype=np.float64))
+    scale = np.abs(x).max(initial=0.0)
+    return x / scale if scale > 0 else x
 
 
 def log_ratios(energies, betas):

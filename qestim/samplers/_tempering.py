@@ -109,7 +109,9 @@ class Tempering:
     def log_z(self):
         """Return log Z of the model without its offset, and its standard error."""
         n = len(self.model)
-        spread = np.sqrt((self.model.h**2).sum() + (self.model.value**2).sum())
+        biases = np.concatenate([self.model.h, self.model.value])
+        unit = float(np.abs(biases).max()) or 1.0
+        spread = unit * np.sqrt(np.square(biases / unit).sum())
         first = self.betas[0]
         steps = int(np.ceil(first * spread)) + 1
         if self._stopped or steps > _MAX_TEMPERATURES or self._ladder_energies is None:
@@ -232,9 +234,12 @@ class Tempering:
         energies = self._kernel(trial, 64, 64, 1, chains=4)[1]
         if self._stopped:
             return
-        within = energies.std(axis=2).mean(axis=0)
+        # In units of the largest, so that squares stay within the range of floats.
+        unit = float(np.abs(energies).max(initial=0.0)) or 1.0
+        within = unit * (energies / unit).std(axis=2).mean(axis=0)
         means = energies.mean(axis=(0, 2))
-        slopes = np.sqrt(np.maximum(-np.gradient(means, trial), 0))
+        slopes = np.gradient(means / unit, np.log(trial))
+        slopes = np.sqrt(np.maximum(-slopes, 0)) * np.sqrt(unit) / np.sqrt(trial)
         spread = np.maximum(within, slopes)
         length = np.concatenate(
             [[0], np.cumsum(np.diff(trial) * (spread[1:] + spread[:-1]) / 2)]
@@ -260,6 +265,11 @@ def _slow_modes(model):
     x = rng.normal(size=(n, 2))
     if J.nnz == 0:
         return 0.0, np.linalg.qr(x)[0]
+    # Squares of huge or tiny couplings would leave the range of floats.
+    scale = float(np.abs(J.data).max())
+    if scale == 0:
+        return 0.0, np.linalg.qr(x)[0]
+    J = J / scale
     norm = 0.0
     vector = x[:, 0] / np.linalg.norm(x[:, 0])
     for _ in range(20):
@@ -270,4 +280,4 @@ def _slow_modes(model):
         vector = vector / norm
     for _ in range(30):
         x = np.linalg.qr(norm * x - J @ x)[0]
-    return norm, x
+    return scale * norm, x

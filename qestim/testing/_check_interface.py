@@ -2,6 +2,7 @@
 """Checks of a sampler as a dimod sampler and as a scikit-learn object."""
 
 import pickle
+import re
 import unittest
 import warnings
 
@@ -100,13 +101,15 @@ class _Holder(BaseEstimator):
 
 
 def _assert_same_parameters(one, other, how):
-    assert repr(one) == repr(other), f"{how} of {one!r} is {other!r}"
+    # What a foreign object is shown as may hold its address.
+    texts = [re.sub(r" at 0x[0-9a-f]+", "", repr(sampler)) for sampler in (one, other)]
+    assert texts[0] == texts[1], f"{how} of {one!r} is {other!r}"
 
 
 def check_parameters(sampler):
     """Check that wrong values raise and unknown keywords warn, naming the keyword."""
     bqm = glass(3, 1)
-    for name in sampler._parameter_constraints:
+    for name in sampler.get_params(deep=False):
         said = refusal(sampler, bqm, **{name: object()})
         assert said is not None, f"{sampler!r} accepts an object() as {name!r}"
         assert name in said, f"the error about {name!r} says only: {said}"

@@ -61,7 +61,7 @@ def check_models(sampler):
         assert_reads_belong(sampler, bqm, sampler.sample(bqm, **wanted), what)
     for what, labels in LABELS.items():
         spin = glass(6, 5, labels)
-        binary = spin.change_vartype("BINARY", inplace=False)
+        binary = spin.change_vartype(dimod.BINARY, inplace=False)
         what = f"a model with {what} as labels"
         for bqm in (spin, binary):
             assert_reads_belong(sampler, bqm, sampler.sample(bqm, **wanted), what)
@@ -79,7 +79,7 @@ def check_vartypes(sampler):
         for j in range(i):
             spin.add_quadratic(i, j, float(rng.integers(-2, 3)))
     wanted = keywords(sampler, num_reads=30, seed=7)
-    binary = spin.change_vartype("BINARY", inplace=False)
+    binary = spin.change_vartype(dimod.BINARY, inplace=False)
     one = spins_of(sampler.sample(spin, **wanted), range(8))
     other = spins_of(sampler.sample(binary, **wanted), range(8))
     assert np.array_equal(one, other), (

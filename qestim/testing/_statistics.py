@@ -129,6 +129,8 @@ def _integrated_time(series):
     spectrum = np.fft.rfft(x, 2 * n)
     correlation = np.fft.irfft(spectrum * np.conj(spectrum))[:n]
     time = 2 * np.cumsum(correlation / correlation[0]) - 1
-    # Sokal's window: the sum ends where it is five times as long as its value.
+    # Sokal's window, five times as long as the time; but long enough to notice that
+    # reads were taken in turn from up to 32 chains.
     window = int(np.argmax(np.arange(n) >= 5 * time))
+    window = max(window, min(32, n // 50))
     return max(1.0, float(time[window]))

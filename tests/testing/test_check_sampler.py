@@ -45,12 +45,6 @@ class ExactDraws(BaseSampler):
     # Parameters that these samplers leave out.
     initial_states = time_limit = target_energy = None
 
-    def _validate_params(self):
-        known = set(self.get_params(deep=False))
-        table = type(self)._parameter_constraints
-        type(self)._parameter_constraints = {k: table[k] for k in table if k in known}
-        super()._validate_params()
-
     def _sample_ising(self, model, initial, num_reads, seed):
         rng = np.random.default_rng(seed)
         return self._draw(model, num_reads, rng), {}, {}

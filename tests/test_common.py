@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every sampler passes the public test. A new sampler is a new line of the list."""
+
+import dimod
+import pytest
+
+import qestim.samplers
+from qestim.samplers import (
+    BaseSampler,
+    BoltzmannSampler,
+    DimodSampler,
+    ExactSampler,
+    SimulatedAnnealingSampler,
+)
+from qestim.testing import check_sampler
+
+# A sampler, and the inverse temperatures at which it claims a Boltzmann law.
+SAMPLERS = [
+    (SimulatedAnnealingSampler(num_sweeps=200), None),
+    (ExactSampler(), (0.3, 1.0, 2.0)),
+    (BoltzmannSampler(), (0.3, 1.0, 2.0)),
+    (DimodSampler(dimod.ExactSolver()), None),
+]
+
+
+@pytest.mark.parametrize(("sampler", "betas"), SAMPLERS, ids=lambda value: str(value))
+def test_sampler(sampler, betas):
+    check_sampler(sampler, samples_boltzmann_at=betas)
+
+
+def test_every_sampler_is_in_the_list():
+    public = {getattr(qestim.samplers, name) for name in qestim.samplers.__all__}
+    classes = {
+        c for c in public if isinstance(c, type) and issubclass(c, dimod.Sampler)
+    }
+    listed = {type(sampler) for sampler, _ in SAMPLERS}
+    assert classes - {BaseSampler} == listed
+
+
+def test_those_that_state_a_law_are_tested_for_it():
+    for sampler, betas in SAMPLERS:
+        claims = sampler.properties["distribution"] == "boltzmann"
+        assert claims == (betas is not None)
+
+
+def test_an_annealer_is_no_boltzmann_sampler():
+    with pytest.raises(AssertionError, match="Boltzmann law"):
+        check_sampler(SimulatedAnnealingSampler(), samples_boltzmann_at=1.0)
