@@ -265,7 +265,7 @@ bool run_dense(const DenseModel& model, const Schedule& schedule, int64_t first,
                     read->visit(b, scale);
                 }
             }
-            if (++since >= 16) {
+            if ((since += count) >= 16) {
                 done = !poll();
                 since = 0;
             }
