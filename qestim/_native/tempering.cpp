@@ -6,12 +6,29 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
+#include <cstdlib>
+#include <new>
 #include <optional>
 #include <stdexcept>
 #include <string>
 
 namespace qestim {
 namespace {
+
+// Zeros whose pages the system hands out as they are written: reads can be many.
+template <class T>
+struct Zeros {
+    T* data;
+    nb::capsule owner;
+    explicit Zeros(size_t size)
+        : data(static_cast<T*>(std::calloc(std::max<size_t>(size, 1), sizeof(T)))),
+          owner(data, [](void* p) noexcept { std::free(p); }) {
+        if (!data) throw std::bad_alloc();
+    }
+    nb::object numpy(std::initializer_list<size_t> shape) {
+        return nb::cast(nb::ndarray<nb::numpy, T>(data, shape, owner));
+    }
+};
 
 struct Run {
     std::vector<double> betas;  // hottest first, the target last
@@ -21,8 +38,9 @@ struct Run {
     int num_threads;
     bool symmetric;
     // results
-    std::vector<int8_t> spins, last;            // [chain][read][n], as `initial`
-    std::vector<double> energies;               // [chain][temperature][read]
+    int8_t* spins;                               // [read][chain][n]
+    double* energies;                            // [chain][temperature][read]
+    std::vector<int8_t> last;                    // as `initial`
     std::vector<int64_t> accepted, trips, done;  // [chain][pair], [chain], [chain]
 };
 
@@ -96,7 +114,7 @@ void run_group(Run& run, int n, int64_t first, int64_t last, Control& control,
             for (int64_t c = 0; c < chains; ++c) {
                 Ladder& ladder = ladders[c];
                 const int64_t chain = first + c;
-                int8_t* spins = &run.spins[(chain * run.num_reads + read) * n];
+                int8_t* spins = &run.spins[(read * run.num_chains + chain) * n];
                 replicas.get_spins(ladder.slot[temperatures - 1], spins);
                 // Without fields s and -s are equally likely: a fair coin decides.
                 if (run.symmetric && ladder.uniform() < 0.5)
@@ -214,6 +232,7 @@ Couplings<F> scaled(const Couplings<double>& m, double unit) {
 
 // The unit in which the fields are integers of 30 bits, or 0 where that would move a
 // probability by 1e-6: beta/2 times the error of a field (four standard deviations).
+// Also 0 where 2 beta log2(e) times a field could reach 1000: exponents would overflow.
 double integer_unit(const Couplings<double>& m, double beta) {
     double largest = 0;
     for (int i = 0; i < m.n; ++i) {
@@ -222,6 +241,7 @@ double integer_unit(const Couplings<double>& m, double beta) {
         largest = std::max(largest, field);
     }
     if (largest == 0) return 1;
+    if (2.9 * beta * largest > 990) return 0;
     const double unit = std::ldexp(1.0, std::ilogb(largest) - 29);
     if (unit == 0 || !std::isfinite(1 / unit)) return 0;
     auto square = [&](double x) {
@@ -282,9 +302,11 @@ nb::tuple temper(Vector<double> h, Vector<int32_t> row, Vector<int32_t> col,
     run.initial = initial ? initial->data() : nullptr;
     run.num_threads = std::max(1, num_threads);
     run.symmetric = std::all_of(m.h.begin(), m.h.end(), [](double x) { return x == 0; });
-    run.spins.resize(chains * reads * n);
+    Zeros<int8_t> spins(chains * reads * n);
+    Zeros<double> energies(chains * temperatures * reads);
+    run.spins = spins.data;
+    run.energies = energies.data;
     run.last.resize(chains * temperatures * n);
-    run.energies.resize(chains * temperatures * reads);
     run.accepted.resize(chains * (temperatures - 1));
     run.trips.resize(chains);
     run.done.resize(chains);
@@ -299,8 +321,8 @@ nb::tuple temper(Vector<double> h, Vector<int32_t> row, Vector<int32_t> col,
                         : run_model(run, m, layout, control) + "-float64";
     }
     if (control.stopped()) control.rethrow();
-    return nb::make_tuple(to_numpy(std::move(run.spins), {chains, reads, n}),
-                          to_numpy(std::move(run.energies), {chains, temperatures, reads}),
+    return nb::make_tuple(spins.numpy({reads, chains, n}),
+                          energies.numpy({chains, temperatures, reads}),
                           to_numpy(std::move(run.last), {chains, temperatures, n}),
                           to_numpy(std::move(run.accepted), {chains, temperatures - 1}),
                           to_numpy(std::move(run.trips), {chains}),
@@ -316,6 +338,6 @@ void bind_tempering(nb::module_& module) {
                "num_chains"_a, "num_reads"_a, "burn_in"_a, "thin"_a, "seed"_a,
                "initial"_a = nb::none(), "num_threads"_a = 1, "time_limit"_a = 0.0,
                "interrupt"_a = nb::none(), "layout"_a = "auto",
-               "Reads of every chain at the last beta; energies at every beta; the last "
+               "Reads [read][chain] at the last beta; energies at every beta; the last "
                "states; accepted swaps; round trips; complete reads; the kernel's name.");
 }

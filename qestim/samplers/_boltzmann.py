@@ -200,8 +200,10 @@ class BoltzmannSampler(BaseSampler):
             **run.diagnose(),
         }
         # Reads go round the chains, so that any first part of them is spread too.
-        complete = np.arange(per_chain) < run.done[:, None]
-        reads = spins.transpose(1, 0, 2)[complete.T][:num_reads]
+        if run.done.min() == per_chain:
+            reads = spins.reshape(-1, len(model))[:num_reads]
+        else:
+            reads = spins[np.arange(per_chain)[:, None] < run.done][:num_reads]
         info["ess"] = info["ess"] * len(reads) / max(int(run.done.sum()), 1)
         info["log_z"], info["log_z_error"] = run.log_z() if self.log_z else (None, None)
         if info["log_z"] is not None:

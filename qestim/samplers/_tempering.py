@@ -21,6 +21,8 @@ _MAX_SWEEPS = 2**14
 # Gaussian energies then exchange with probability erfc(1.2 / 2) = 0.40.
 _SPACING = 1.2
 _MAX_TEMPERATURES = 256
+# Diagnostics look at the last reads of each chain, so that they stay cheap.
+_MAX_RECORDS = 1024
 
 
 class Tempering:
@@ -66,15 +68,15 @@ class Tempering:
         return self._settle(burn_in, thin)
 
     def produce(self, reads, burn_in, thin):
-        """Run the chains and return spins of shape (chains, reads, n)."""
+        """Run the chains and return spins of shape (reads, chains, n)."""
         if self._stopped:
-            return np.empty((self.chains, reads, len(self.model)), dtype=np.int8)
+            return np.zeros((reads, self.chains, len(self.model)), dtype=np.int8)
         self.burnt += burn_in
         spins = self._advance(reads, burn_in, thin)
         self.done = self._done
         if self.done.min() >= 16 or not self._records:
             kept = int(self.done.min())
-            self._observe(spins[:, :kept], self._energies[:, :, :kept], thin)
+            self._observe(spins[:kept], self._energies[:, :, :kept], thin)
             self._rates = self._accepted.sum(axis=0) / max(self._offers, 1)
         self._production_thin = thin
         return spins
@@ -179,7 +181,8 @@ class Tempering:
 
     def _observe(self, spins, energies, thin):
         """Keep the observables of a stage, each of shape (chains, records)."""
-        overlaps = spins @ self._modes
+        energies = energies[:, :, -_MAX_RECORDS:]
+        overlaps = np.swapaxes(spins[-_MAX_RECORDS:] @ self._modes, 0, 1)
         if not self.model.h.any():
             overlaps = np.abs(overlaps)  # the sign is drawn anew for every read
         self._records = [energies[:, -1], *np.moveaxis(overlaps, -1, 0)]
@@ -195,7 +198,7 @@ class Tempering:
         if self._stopped:
             return np.inf, np.inf
         half = reads // 2
-        self._observe(spins[:, half:], self._energies[:, :, half:], thin)
+        self._observe(spins[half:], self._energies[:, :, half:], thin)
         self._rates = self._accepted.sum(axis=0) / max(self._offers, 1)
         r_hat = max(split_r_hat(x) for x in self._records)
         return r_hat, thin * max(autocorrelation_time(x) for x in self._records)

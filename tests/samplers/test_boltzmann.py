@@ -160,9 +160,15 @@ def test_initial_states_are_where_the_chains_start():
     bqm.set_linear(0, 1e-9)  # breaks the symmetry, under which signs are drawn anew
     start = np.ones((4, 21), dtype=np.int8)
     sampler = BoltzmannSampler(
-        num_reads=4, beta=50.0, num_temperatures=1, burn_in=0, thin=1, seed=0
+        num_reads=40,
+        beta=50.0,
+        num_temperatures=1,
+        burn_in=0,
+        thin=1,
+        initial_states_generator="tile",
+        seed=0,
     )
-    reads = sampler.sample(bqm, initial_states=start, num_reads=40)
+    reads = sampler.sample(bqm, initial_states=start)
     assert (reads.record.sample == 1).all()
 
 

@@ -41,8 +41,8 @@ def temper(
     chain_first = np.arange(num_chains) * temperatures
     slot = chain_first[:, None] + np.arange(temperatures)  # replica of (chain, beta)
     beta = np.tile(betas, num_chains)
-    spins = np.empty((num_chains, num_reads, n), dtype=np.int8)
-    energies = np.empty((num_chains, temperatures, num_reads))
+    spins = np.zeros((num_reads, num_chains, n), dtype=np.int8)
+    energies = np.zeros((num_chains, temperatures, num_reads))
     accepted = np.zeros((num_chains, temperatures - 1), dtype=np.int64)
     trips = np.zeros(num_chains, dtype=np.int64)
     came_from = np.zeros(num_chains * temperatures, dtype=np.int8)
@@ -72,7 +72,7 @@ def temper(
             flip = np.ones((num_chains, 1))
             if symmetric:  # s and -s are equally likely: a fair coin decides
                 flip = rng.choice([-1.0, 1.0], (num_chains, 1))
-            spins[:, done] = flip * s[slot[:, -1]]
+            spins[done] = flip * s[slot[:, -1]]
             energies[:, :, done] = energy[slot]
             done += 1
         if sweep % 8 == 0 and (
