@@ -98,21 +98,61 @@ QESTIM_INLINE void dense_sweep(const DenseSweep<F>& work) {
         }
         work.random[r] = random;
     }
-    for (int i = 0; i < work.n; ++i) {
-        const F* row = work.rows + i * padded;
+    // A block of 16 spins is decided with the corner of its couplings alone; then all
+    // of its flips are added to the fields in one pass. No branch depends on a draw.
+    typedef typename Eight<F>::wide Wide;
+    constexpr int kWides = 16 * sizeof(F) / sizeof(Wide);
+    for (int64_t first = 0; first < padded; first += 16) {
+        const F* rows = work.rows + first * padded;
+        const int spins = static_cast<int>(std::min<int64_t>(16, work.n - first));
+        alignas(64) F field[8][16];
+        int flips[8][2] = {};
+        const F* flipped[8][2][16];
+        for (int r = 0; r < work.replicas; ++r)
+            std::copy_n(work.fields + r * work.stride + first, 16, field[r]);
+        for (int i = 0; i < spins; ++i) {
+            const F* row = rows + i * padded;
+            const Wide* corner = reinterpret_cast<const Wide*>(row + first);
+            for (int r = 0; r < work.replicas; ++r) {
+                const size_t at = r * work.stride + first + i;
+                const int up = field[r][i] < work.thresholds[at];
+                const int down = work.spins[at] < 0;
+                const int change = up + down - 1;  // 1: rises, -1: falls, 0: stays
+                work.spins[at] = static_cast<int8_t>(2 * up - 1);
+                Wide* fields = reinterpret_cast<Wide*>(field[r]);
+                for (int w = 0; w < kWides; ++w)
+                    fields[w] += corner[w] * static_cast<F>(change);
+                flipped[r][0][flips[r][0]] = row;
+                flips[r][0] += up & down;
+                flipped[r][1][flips[r][1]] = row;
+                flips[r][1] += (1 - up) & (1 - down);
+            }
+        }
         for (int r = 0; r < work.replicas; ++r) {
             F* fields = work.fields + r * work.stride;
-            int8_t& spin = work.spins[r * work.stride + i];
-            const F field = fields[i];
-            const int8_t next = field < work.thresholds[r * work.stride + i] ? 1 : -1;
-            if (next == spin) continue;
-            spin = next;
-            work.energy[r] += 2.0 * next * static_cast<double>(field);
-            if (next > 0)
-                for (int64_t j = 0; j < padded; ++j) fields[j] += row[j];
-            else
-                for (int64_t j = 0; j < padded; ++j) fields[j] -= row[j];
+            const int rises = flips[r][0], falls = flips[r][1];
+            for (int64_t j = 0; j < padded; j += 16) {
+                Wide sum[kWides];
+                std::memcpy(sum, fields + j, sizeof(sum));
+                for (int k = 0; k < rises; ++k)
+                    for (int w = 0; w < kWides; ++w)
+                        sum[w] += reinterpret_cast<const Wide*>(flipped[r][0][k] + j)[w];
+                for (int k = 0; k < falls; ++k)
+                    for (int w = 0; w < kWides; ++w)
+                        sum[w] -= reinterpret_cast<const Wide*>(flipped[r][1][k] + j)[w];
+                std::memcpy(fields + j, sum, sizeof(sum));
+            }
         }
+    }
+    if (!work.energy) return;
+    for (int r = 0; r < work.replicas; ++r) {
+        const F* fields = work.fields + r * work.stride;
+        const int8_t* spins = work.spins + r * work.stride;
+        double lane[8] = {};
+        for (int i = 0; i < work.n; ++i)
+            lane[i % 8] += spins[i] * (static_cast<double>(fields[i]) + work.bias[i]);
+        work.energy[r] = 0.5 * (((lane[0] + lane[4]) + (lane[1] + lane[5])) +
+                                ((lane[2] + lane[6]) + (lane[3] + lane[7])));
     }
 }
 

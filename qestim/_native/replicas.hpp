@@ -40,14 +40,13 @@ void sweep(const SparseSweep<int32_t>&);
 void sweep(const SparseSweep<double>&);
 
 template <class F>
-struct DenseSweep {  // some replicas, one spin after another in lockstep
+struct DenseSweep {  // at most 8 replicas, 16 spins after 16 spins
     int n, replicas;
     size_t padded, stride;
-    const F* rows;
-    double unit;
+    const F *rows, *bias;
     Random8* random;
     const double* scale;
-    double* energy;
+    double* energy;  // nullptr where nobody asks
     F *fields, *thresholds;
     int8_t* spins;
 };
@@ -121,13 +120,15 @@ class DenseReplicas {
     DenseReplicas(const Couplings<F>& m, int size, const Buffer<F>& rows)
         : m_(m), rows_(rows), size_(size), padded_((m.n + 15) / 16 * 16),
           stride_(padded_ + 16), random_(size), scale_(size), energy_(size),
-          fields_(stride_ * size), thresholds_(stride_ * size),
-          spins_(stride_ * size) {}
+          bias_(padded_), fields_(stride_ * size), thresholds_(stride_ * size),
+          spins_(stride_ * size) {
+        std::copy(m.h.begin(), m.h.end(), bias_.data());
+    }
 
     // Twice the couplings, each row padded with zeros.
     static Buffer<F> double_rows(const Couplings<F>& m) {
         const size_t padded = (m.n + 15) / 16 * 16;
-        Buffer<F> rows(padded * m.n);
+        Buffer<F> rows(padded * padded);
         for (int i = 0; i < m.n; ++i)
             for (int k = m.start[i]; k < m.start[i + 1]; ++k)
                 rows[i * padded + m.neighbour[k]] += 2 * m.value[k];
@@ -145,30 +146,27 @@ class DenseReplicas {
     }
     void set_beta(int slot, double beta) { scale_[slot] = 0.5 / (beta * m_.unit); }
     double energy(int slot) const { return energy_[slot] * m_.unit; }
-    void sweep(bool) {
+    void sweep(bool energy) {
         // Sums of doubles drift; those of integers do not.
         if (std::is_same<F, double>::value && ++sweeps_ % 256 == 0)
             for (int r = 0; r < size_; ++r) refresh(r);
         for (int first = 0; first < size_; first += 8)
             qestim::sweep(DenseSweep<F>{
                 m_.n, std::min(8, size_ - first), padded_, stride_, rows_.data(),
-                m_.unit, &random_[first], &scale_[first], &energy_[first],
-                &fields_[first * stride_], &thresholds_[first * stride_],
+                bias_.data(), &random_[first], &scale_[first],
+                energy ? &energy_[first] : nullptr, &fields_[first * stride_], &thresholds_[first * stride_],
                 &spins_[first * stride_]});
     }
 
   private:
     void refresh(int slot) {
         const int8_t* s = &spins_[slot * stride_];
-        double energy = 0;
         for (int i = 0; i < m_.n; ++i) {
-            F inner = 0;
+            F field = m_.h[i];
             for (int k = m_.start[i]; k < m_.start[i + 1]; ++k)
-                inner += m_.value[k] * s[m_.neighbour[k]];
-            fields_[slot * stride_ + i] = m_.h[i] + inner;
-            energy += s[i] * (m_.h[i] + 0.5 * static_cast<double>(inner));
+                field += m_.value[k] * s[m_.neighbour[k]];
+            fields_[slot * stride_ + i] = field;
         }
-        energy_[slot] = energy;
     }
 
     const Couplings<F>& m_;
@@ -178,7 +176,7 @@ class DenseReplicas {
     int64_t sweeps_ = 0;
     Buffer<Random8> random_;
     Buffer<double> scale_, energy_;
-    Buffer<F> fields_, thresholds_;
+    Buffer<F> bias_, fields_, thresholds_;
     Buffer<int8_t> spins_;
 };
 
