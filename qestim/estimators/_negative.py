@@ -93,7 +93,8 @@ class SampledChains:
         self.distribution = properties.get("distribution", "ground_state")
         self.scale = 1.0
         if self.distribution == "boltzmann":
-            self.scale = float(properties.get("beta", 1.0))
+            beta = properties.get("beta", getattr(sampler, "beta", 1.0))
+            self.scale = float(beta)
         self.scale_free = False
         self.beta_eff = None
         self.calls = self.reads = 0
