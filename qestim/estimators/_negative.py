@@ -73,7 +73,8 @@ class SampledChains:
         The machine to follow.
     sampler : dimod.Sampler
         The sampler. ``properties["distribution"]`` is ``"boltzmann"`` if its reads
-        follow exp(-beta E) with ``properties["beta"]``, 1 if unstated.
+        follow exp(-beta E) at ``properties["beta"]``, or at its parameter ``beta``;
+        1 if it states neither.
     every : int
         Updates between two calls.
     generator : torch.Generator

@@ -18,7 +18,7 @@ class Device(dimod.Sampler):
     """Exact reads of exp(-beta E), or of a model scaled to the range of the device."""
 
     def __init__(self, at, scale_free=False, **properties):
-        self.beta, self.scale_free = at, scale_free
+        self.at, self.scale_free = at, scale_free
         self.given = properties
         self.models = []
 
@@ -33,7 +33,7 @@ class Device(dimod.Sampler):
         energy = bqm.energies((STATES, range(10)))
         if self.scale_free:
             energy = energy / max(abs(b) for b in bqm.quadratic.values())
-        law = np.exp(-self.beta * (energy - energy.min()))
+        law = np.exp(-self.at * (energy - energy.min()))
         rng = np.random.RandomState(seed)
         rows = rng.choice(len(STATES), num_reads, p=law / law.sum())
         columns = rng.permutation(10)  # a reader of raw columns would be caught
