@@ -23,7 +23,9 @@ SAMPLERS = [
 ]
 
 
-@pytest.mark.parametrize(("sampler", "betas"), SAMPLERS, ids=lambda value: str(value))
+@pytest.mark.parametrize(
+    ("sampler", "betas"), SAMPLERS, ids=[type(s).__name__ for s, _ in SAMPLERS]
+)
 def test_sampler(sampler, betas):
     check_sampler(sampler, samples_boltzmann_at=betas)
 
