@@ -249,7 +249,8 @@ def default_beta_range(bqm):
 def _field_beta_range(model):
     biases = np.abs(np.concatenate([model.h, model.value]))
     scale = biases.max(initial=0.0)
-    if scale == 0:
+    # An inverse temperature for less would leave the range of floats.
+    if scale < 1e-300:
         return 0.1, 1.0
     n = len(model)
     square = (model.value / scale) ** 2

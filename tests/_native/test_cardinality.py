@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import signal
+import time
 from itertools import combinations, product
 
 import numpy as np
@@ -177,3 +179,26 @@ def test_errors_name_what_is_wrong(change, message):
     arguments.update(change)
     with pytest.raises(ValueError, match=message):
         select_k(**arguments)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX timers")
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_a_signal_ends_the_call_within_a_second(num_threads, kernels):
+    if kernels == "numpy":
+        pytest.skip("numpy code can be interrupted anywhere")
+    a, q = random_problem(200, 0, batch=(8,))
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    start = time.monotonic()
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with pytest.raises(KeyboardInterrupt):
+            select_k(a, q, 50, num_sweeps=10**8, num_threads=num_threads)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert 0.25 < time.monotonic() - start < 1.3
+    assert select_k(a, q, 50)[0].shape == (8, 50)
