@@ -64,7 +64,9 @@ class ExactDraws(BaseSampler):
         spins = rng.choice(np.array([-1, 1], dtype=np.int8), n)
         bond = 1 - np.exp(2 * self.beta * model.value)
         for _ in range(self.num_updates):
-            kept = (spins[model.row] == spins[model.col]) & (rng.random(len(bond)) < bond)
+            kept = (spins[model.row] == spins[model.col]) & (
+                rng.random(len(bond)) < bond
+            )
             graph = scipy.sparse.coo_array(
                 (kept[kept], (model.row[kept], model.col[kept])), shape=(n, n)
             )
@@ -141,7 +143,9 @@ def test_enough_sweeps_at_a_high_temperature_pass():
     ids=lambda value: str(value),
 )
 def test_negative_controls_fail_the_law(control, beta):
-    with pytest.raises(AssertionError, match=rf"Boltzmann law of .* at beta={beta:g}: "):
+    with pytest.raises(
+        AssertionError, match=rf"Boltzmann law of .* at beta={beta:g}: "
+    ):
         check_small(control, beta)
 
 
