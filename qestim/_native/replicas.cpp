@@ -81,7 +81,7 @@ QESTIM_INLINE void dense_sweep(const DenseSweep<F>& work) {
         const f64x8 scale = f64x8{} + work.scale[r];
         const f64x8 limit = f64x8{} + 2147483000.0;
         Random8 random = work.random[r];
-        for (int64_t i = 0; i < padded; i += 16) {
+        for (int64_t i = 0; i < work.n; i += 16) {
             f64x8 uniform[2], t;
             random.next(uniform[0], uniform[1]);
             for (int b = 0; b < 2; ++b) {
@@ -102,55 +102,73 @@ QESTIM_INLINE void dense_sweep(const DenseSweep<F>& work) {
     // of its flips are added to the fields in one pass. No branch depends on a draw.
     typedef typename Eight<F>::wide Wide;
     constexpr int kWides = 16 * sizeof(F) / sizeof(Wide);
-    for (int64_t first = 0; first < padded; first += 16) {
+    const int replicas = work.replicas;
+    for (int64_t first = 0; first < work.n; first += 16) {
         const F* rows = work.rows + first * padded;
         const int spins = static_cast<int>(std::min<int64_t>(16, work.n - first));
-        alignas(64) F field[8][16];
-        int flips[8][2] = {};
-        const F* flipped[8][2][16];
-        for (int r = 0; r < work.replicas; ++r)
-            std::copy_n(work.fields + r * work.stride + first, 16, field[r]);
+        alignas(64) F field[8][16], threshold[8][16];
+        unsigned before[8], after[8] = {};
+        for (int r = 0; r < replicas; ++r) {
+            std::memcpy(field[r], work.fields + r * work.stride + first, 16 * sizeof(F));
+            std::memcpy(threshold[r], work.thresholds + r * work.stride + first,
+                        16 * sizeof(F));
+            before[r] = work.spins[(r * padded + first) / 16];
+        }
         for (int i = 0; i < spins; ++i) {
-            const F* row = rows + i * padded;
-            const Wide* corner = reinterpret_cast<const Wide*>(row + first);
-            for (int r = 0; r < work.replicas; ++r) {
-                const size_t at = r * work.stride + first + i;
-                const int up = field[r][i] < work.thresholds[at];
-                const int down = work.spins[at] < 0;
-                const int change = up + down - 1;  // 1: rises, -1: falls, 0: stays
-                work.spins[at] = static_cast<int8_t>(2 * up - 1);
+            Wide corner[kWides];
+            std::memcpy(corner, rows + i * padded + first, sizeof(corner));
+            for (int r = 0; r < replicas; ++r) {
+                const int up = field[r][i] < threshold[r][i];
+                after[r] |= static_cast<unsigned>(up) << i;
+                const F change =  // 1: rises, -1: falls, 0: stays
+                    static_cast<F>(up - static_cast<int>(before[r] >> i & 1));
                 Wide* fields = reinterpret_cast<Wide*>(field[r]);
-                for (int w = 0; w < kWides; ++w)
-                    fields[w] += corner[w] * static_cast<F>(change);
-                flipped[r][0][flips[r][0]] = row;
-                flips[r][0] += up & down;
-                flipped[r][1][flips[r][1]] = row;
-                flips[r][1] += (1 - up) & (1 - down);
+                for (int w = 0; w < kWides; ++w) fields[w] += corner[w] * change;
             }
         }
-        for (int r = 0; r < work.replicas; ++r) {
+        for (int r = 0; r < replicas; ++r) {
+            work.spins[(r * padded + first) / 16] = static_cast<uint16_t>(after[r]);
+            const F* flipped[2][16];
+            int flips[2] = {};
+            for (int down = 0; down < 2; ++down) {
+                unsigned bits = down ? before[r] & ~after[r] : after[r] & ~before[r];
+                for (; bits; bits &= bits - 1)
+                    flipped[down][flips[down]++] = rows + __builtin_ctz(bits) * padded;
+            }
+            if (flips[0] + flips[1] == 0) continue;
             F* fields = work.fields + r * work.stride;
-            const int rises = flips[r][0], falls = flips[r][1];
-            for (int64_t j = 0; j < padded; j += 16) {
-                Wide sum[kWides];
-                std::memcpy(sum, fields + j, sizeof(sum));
-                for (int k = 0; k < rises; ++k)
-                    for (int w = 0; w < kWides; ++w)
-                        sum[w] += reinterpret_cast<const Wide*>(flipped[r][0][k] + j)[w];
-                for (int k = 0; k < falls; ++k)
-                    for (int w = 0; w < kWides; ++w)
-                        sum[w] -= reinterpret_cast<const Wide*>(flipped[r][1][k] + j)[w];
-                std::memcpy(fields + j, sum, sizeof(sum));
+            constexpr int kPass = 4;  // sums that stay in registers
+            for (int64_t j = 0; j < padded; j += kPass * sizeof(Wide) / sizeof(F)) {
+                Wide sum[kPass];
+                Wide* here = reinterpret_cast<Wide*>(fields + j);
+                for (int w = 0; w < kPass; ++w) sum[w] = here[w];
+                for (int k = 0; k < flips[0]; ++k) {
+                    const Wide* row = reinterpret_cast<const Wide*>(flipped[0][k] + j);
+                    for (int w = 0; w < kPass; ++w) sum[w] += row[w];
+                }
+                for (int k = 0; k < flips[1]; ++k) {
+                    const Wide* row = reinterpret_cast<const Wide*>(flipped[1][k] + j);
+                    for (int w = 0; w < kPass; ++w) sum[w] -= row[w];
+                }
+                for (int w = 0; w < kPass; ++w) here[w] = sum[w];
             }
         }
     }
     if (!work.energy) return;
-    for (int r = 0; r < work.replicas; ++r) {
+    for (int r = 0; r < replicas; ++r) {
         const F* fields = work.fields + r * work.stride;
-        const int8_t* spins = work.spins + r * work.stride;
-        double lane[8] = {};
-        for (int i = 0; i < work.n; ++i)
-            lane[i % 8] += spins[i] * (static_cast<double>(fields[i]) + work.bias[i]);
+        const uint16_t* words = work.spins + r * padded / 16;
+        typedef typename Eight<F>::type Lanes;
+        const i64x8 bit = {1, 2, 4, 8, 16, 32, 64, 128};
+        f64x8 lane = {};
+        for (int i = 0; i < work.n; i += 8) {
+            const int64_t word = words[i / 16] >> (i % 16);
+            const i64x8 down = ((i64x8{} + word) & bit) == 0;
+            f64x8 field, bias;
+            Eight<F>::real(*reinterpret_cast<const Lanes*>(fields + i), field);
+            Eight<F>::real(*reinterpret_cast<const Lanes*>(work.bias + i), bias);
+            lane += (f64x8)((i64x8)(field + bias) ^ (down & kSign));
+        }
         work.energy[r] = 0.5 * (((lane[0] + lane[4]) + (lane[1] + lane[5])) +
                                 ((lane[2] + lane[6]) + (lane[3] + lane[7])));
     }

@@ -48,7 +48,7 @@ struct DenseSweep {  // at most 8 replicas, 16 spins after 16 spins
     const double* scale;
     double* energy;  // nullptr where nobody asks
     F *fields, *thresholds;
-    int8_t* spins;
+    uint16_t* spins;  // a bit a spin, a word a block, padded / 16 words a replica
 };
 void sweep(const DenseSweep<int32_t>&);
 void sweep(const DenseSweep<double>&);
@@ -118,16 +118,16 @@ template <class F>
 class DenseReplicas {
   public:
     DenseReplicas(const Couplings<F>& m, int size, const Buffer<F>& rows)
-        : m_(m), rows_(rows), size_(size), padded_((m.n + 15) / 16 * 16),
+        : m_(m), rows_(rows), size_(size), padded_((m.n + 63) / 64 * 64),
           stride_(padded_ + 16), random_(size), scale_(size), energy_(size),
           bias_(padded_), fields_(stride_ * size), thresholds_(stride_ * size),
-          spins_(stride_ * size) {
+          spins_(padded_ / 16 * size) {
         std::copy(m.h.begin(), m.h.end(), bias_.data());
     }
 
     // Twice the couplings, each row padded with zeros.
     static Buffer<F> double_rows(const Couplings<F>& m) {
-        const size_t padded = (m.n + 15) / 16 * 16;
+        const size_t padded = (m.n + 63) / 64 * 64;
         Buffer<F> rows(padded * padded);
         for (int i = 0; i < m.n; ++i)
             for (int k = m.start[i]; k < m.start[i + 1]; ++k)
@@ -138,29 +138,37 @@ class DenseReplicas {
         for (int lane = 0; lane < 8; ++lane) random_[slot].seed_lane(lane, state);
     }
     void set_spins(int slot, const int8_t* spins) {
-        std::copy(spins, spins + m_.n, &spins_[slot * stride_]);
-        refresh(slot);
+        uint16_t* words = &spins_[slot * padded_ / 16];
+        std::fill_n(words, padded_ / 16, uint16_t{0});
+        for (int i = 0; i < m_.n; ++i)
+            words[i / 16] |= static_cast<uint16_t>((spins[i] > 0) << (i % 16));
+        refresh(slot, spins);
     }
     void get_spins(int slot, int8_t* spins) {
-        std::copy_n(&spins_[slot * stride_], m_.n, spins);
+        const uint16_t* words = &spins_[slot * padded_ / 16];
+        for (int i = 0; i < m_.n; ++i)
+            spins[i] = static_cast<int8_t>((words[i / 16] >> (i % 16) & 1) * 2 - 1);
     }
     void set_beta(int slot, double beta) { scale_[slot] = 0.5 / (beta * m_.unit); }
     double energy(int slot) const { return energy_[slot] * m_.unit; }
     void sweep(bool energy) {
         // Sums of doubles drift; those of integers do not.
         if (std::is_same<F, double>::value && ++sweeps_ % 256 == 0)
-            for (int r = 0; r < size_; ++r) refresh(r);
+            for (int r = 0; r < size_; ++r) {
+                std::vector<int8_t> spins(m_.n);
+                get_spins(r, spins.data());
+                refresh(r, spins.data());
+            }
         for (int first = 0; first < size_; first += 8)
             qestim::sweep(DenseSweep<F>{
                 m_.n, std::min(8, size_ - first), padded_, stride_, rows_.data(),
                 bias_.data(), &random_[first], &scale_[first],
                 energy ? &energy_[first] : nullptr, &fields_[first * stride_], &thresholds_[first * stride_],
-                &spins_[first * stride_]});
+                &spins_[first * padded_ / 16]});
     }
 
   private:
-    void refresh(int slot) {
-        const int8_t* s = &spins_[slot * stride_];
+    void refresh(int slot, const int8_t* s) {
         for (int i = 0; i < m_.n; ++i) {
             F field = m_.h[i];
             for (int k = m_.start[i]; k < m_.start[i + 1]; ++k)
@@ -177,7 +185,7 @@ class DenseReplicas {
     Buffer<Random8> random_;
     Buffer<double> scale_, energy_;
     Buffer<F> bias_, fields_, thresholds_;
-    Buffer<int8_t> spins_;
+    Buffer<uint16_t> spins_;
 };
 
 // Tables for the fields on one side, in tiles of 64 spins.
