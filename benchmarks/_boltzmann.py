@@ -224,7 +224,7 @@ def run(quick):
     """Return the table's rows: effective samples per CPU second, and ratios."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    rounds, seconds = (1, 0.2) if quick else (1, 0.5)
+    rounds, seconds = (1, 0.2) if quick else (3, 1.5)
     problems = {
         "RBM 64+64": (rbm(), {"torch": torch_rbm, "numpy": numpy_rbm}),
         "glass 500": (glass(), {"torch": torch_glass, "numpy": numpy_glass}),

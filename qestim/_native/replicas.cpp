@@ -115,15 +115,20 @@ QESTIM_INLINE void dense_sweep(const DenseSweep<F>& work) {
             before[r] = work.spins[(r * padded + first) / 16];
         }
         for (int i = 0; i < spins; ++i) {
-            Wide corner[kWides];
-            std::memcpy(corner, rows + i * padded + first, sizeof(corner));
+            // What to add for a spin that falls, stays or rises.
+            Wide step[3][kWides];
+            const Wide* corner = reinterpret_cast<const Wide*>(rows + i * padded + first);
+            for (int w = 0; w < kWides; ++w) {
+                step[0][w] = -corner[w];
+                step[1][w] = Wide{};
+                step[2][w] = corner[w];
+            }
             for (int r = 0; r < replicas; ++r) {
                 const int up = field[r][i] < threshold[r][i];
                 after[r] |= static_cast<unsigned>(up) << i;
-                const F change =  // 1: rises, -1: falls, 0: stays
-                    static_cast<F>(up - static_cast<int>(before[r] >> i & 1));
+                const int kind = 1 + up - static_cast<int>(before[r] >> i & 1);
                 Wide* fields = reinterpret_cast<Wide*>(field[r]);
-                for (int w = 0; w < kWides; ++w) fields[w] += corner[w] * change;
+                for (int w = 0; w < kWides; ++w) fields[w] += step[kind][w];
             }
         }
         for (int r = 0; r < replicas; ++r) {

@@ -26,6 +26,20 @@ struct Couplings {
     std::vector<int32_t> start, neighbour;
 };
 
+// Eight spins from the bits of a byte.
+struct ByteSpins {
+    int8_t spin[8];
+};
+inline const ByteSpins* spins_of_byte() {
+    static const std::vector<ByteSpins> bytes = [] {
+        std::vector<ByteSpins> all(256);
+        for (int x = 0; x < 256; ++x)
+            for (int b = 0; b < 8; ++b) all[x].spin[b] = (x >> b) & 1 ? 1 : -1;
+        return all;
+    }();
+    return bytes.data();
+}
+
 // ---- the sweeps, one per layout and type of field, cloned per instruction set ----
 
 template <class F>
@@ -146,8 +160,9 @@ class DenseReplicas {
     }
     void get_spins(int slot, int8_t* spins) {
         const uint16_t* words = &spins_[slot * padded_ / 16];
-        for (int i = 0; i < m_.n; ++i)
-            spins[i] = static_cast<int8_t>((words[i / 16] >> (i % 16) & 1) * 2 - 1);
+        for (int i = 0; i < m_.n; i += 8)
+            std::memcpy(spins + i, spins_of_byte()[words[i / 16] >> (i % 16) & 255].spin,
+                        std::min(8, m_.n - i));
     }
     void set_beta(int slot, double beta) { scale_[slot] = 0.5 / (beta * m_.unit); }
     double energy(int slot) const { return energy_[slot] * m_.unit; }
@@ -273,7 +288,7 @@ class BipartiteReplicas {
             // Eight spins at a time where they are neighbours in the model too.
             for (int k = 0; k < t.num_spins; k += 8) {
                 const uint8_t byte = static_cast<uint8_t>(words[k / 64] >> (k % 64));
-                const int8_t* eight = unpacked()[byte].spin;
+                const int8_t* eight = spins_of_byte()[byte].spin;
                 const int* v = &t.variables[k];
                 if (k + 8 <= t.num_spins && v[7] == v[0] + 7)
                     std::memcpy(spins + v[0], eight, 8);
@@ -293,18 +308,6 @@ class BipartiteReplicas {
     }
 
   private:
-    struct Byte {
-        int8_t spin[8];
-    };
-    static const Byte* unpacked() {
-        static const std::vector<Byte> bytes = [] {
-            std::vector<Byte> all(256);
-            for (int x = 0; x < 256; ++x)
-                for (int b = 0; b < 8; ++b) all[x].spin[b] = (x >> b) & 1 ? 1 : -1;
-            return all;
-        }();
-        return bytes.data();
-    }
     uint64_t* word(int side, int slot) {
         return &spins_[side][static_cast<size_t>(slot) * std::max(sides_[side].tiles, 1)];
     }
