@@ -36,6 +36,7 @@ class Tempering:
         self.betas = np.array([beta])
         self.chains = chains
         self.complaints = []
+        self.layout = "unused"
         self.burnt = self.sweeps = 0
         self.done = np.zeros(chains, dtype=np.int64)
         self.last: Any = None

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from qestim import _native
 from qestim.exceptions import MixingWarning, TimeLimitWarning
 from qestim.qubo import IsingArrays, spins_of
 from qestim.samplers import BoltzmannSampler, ExactSampler, SimulatedAnnealingSampler
@@ -139,6 +140,7 @@ def resident_bytes():
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+@pytest.mark.skipif(_native.kernel_name == "numpy", reason="tests the kernels' memory")
 @pytest.mark.skipif(not pathlib.Path("/proc/self/statm").exists(), reason="needs /proc")
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: type(s).__name__)
 @pytest.mark.parametrize(
@@ -181,6 +183,9 @@ def test_time_limit_ends_a_call_within_a_second(name):
     assert len(after) == 2
 
 
+@pytest.mark.skipif(
+    _native.kernel_name == "numpy", reason="numpy anneals all reads in one group"
+)
 def test_reads_that_a_time_limit_leaves_are_those_of_the_seed():
     bqm = sherrington_kirkpatrick(60, 0)
     sampler = SimulatedAnnealingSampler(num_sweeps=2000, num_reads=20_000, seed=3)
