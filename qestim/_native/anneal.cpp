@@ -120,7 +120,7 @@ Job make_job(const Coefficients& c, double largest, double& unit, int64_t reads,
     if (dense) {
         // More reads share a row while it is in the cache, but end together.
         const int64_t width =
-            std::clamp<int64_t>((reads + threads - 1) / threads, 1, limited ? 8 : 32);
+            std::clamp<int64_t>((reads + threads - 1) / threads, 1, limited ? 8 : 64);
         const DenseKernel kernel = integer ? dense_int8(isa) : dense_float(isa);
         auto rows = std::make_shared<DenseModel>(dense_rows(c, unit, integer));
         return Job{integer ? "dense-int8" : "dense-float32",
