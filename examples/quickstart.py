@@ -183,7 +183,7 @@ def draw_digits(fitted, test, mask, filled):
         image = test[k] if k < 12 else drawn[k - 12]
         axis.imshow(image.reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
         axis.set(xticks=[], yticks=[])
-    figure.suptitle("First line: held-out digits. Below: drawn by the sampler, decoded")
+    figure.suptitle("First line: held-out digits. Below: draws from the model")
     figure.tight_layout()
     figure.savefig(OUTPUT / "samples.png", dpi=130)
     lines = {"original": test, "hidden": np.where(mask, np.nan, test), **filled}

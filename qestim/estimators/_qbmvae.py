@@ -208,10 +208,12 @@ class QBMVAETransformer(SpinCodeTransformer):
             if self.device != "auto"
             else ("cuda" if torch.cuda.is_available() else "cpu")
         )
-        seeds = rng.randint(2**31 - 1, size=3).tolist()
+        seeds = rng.randint(2**31 - 1, size=4).tolist()
         weights = torch.Generator().manual_seed(seeds[0])
         noise = torch.Generator(device).manual_seed(seeds[1])
-        self._score_seed = seeds[2]
+        # Of its own, so that the networks' noise does not depend on the sampler.
+        heat = torch.Generator(device).manual_seed(seeds[2])
+        self._score_seed = seeds[3]
         self.mean_ = X.mean(axis=0, dtype=np.float64)
         self.scale_ = float(np.std(X, dtype=np.float64)) or 1.0
         rows, held_out = self._split(X)
@@ -222,11 +224,11 @@ class QBMVAETransformer(SpinCodeTransformer):
             likelihood=self.likelihood,
             generator=weights,
         ).to(device)
-        self.prior_ = BoltzmannMachine(self.n_components, self.prior).to(device)
-        phase = self._negative_phase(noise, rng)
-
-        def validate():
-            return self._held_out(held_out, noise)
+        self.prior_ = BoltzmannMachine(self.n_components, self.prior)
+        for parameter in self.prior_.parameters():  # some samplers refuse zeros
+            torch.nn.init.normal_(parameter, 0, 0.01, generator=weights)
+        self.prior_.to(device)
+        phase = self._negative_phase(heat, rng)
 
         inputs, targets = (t.to(device, torch.float32) for t in self._standardise(rows))
         self.loss_curve_, self.validation_scores_ = train(
@@ -241,7 +243,7 @@ class QBMVAETransformer(SpinCodeTransformer):
             max_iter=self.max_iter,
             validate=None
             if held_out is None
-            else lambda: self._held_out(held_out, noise),
+            else lambda: self._held_out(held_out, heat),
             patience=self.n_iter_no_change,
             generator=noise,
             verbose=self.verbose,

@@ -115,6 +115,19 @@ def test_a_sampler_that_is_given_is_used(digits):
         assert report["calls"] == 4
 
 
+def test_the_prior_shapes_the_encoder_by_the_weight_of_the_divergence(digits):
+    X, _ = digits
+
+    def encoder(**params):
+        model = small(random_state=0, **params).fit(X)
+        return model.vae_.encoder[0].weight
+
+    for weight in (0.0, 1.0):
+        one = encoder(kl_weight=weight, sampler=Flips(num_reads=4))
+        two = encoder(kl_weight=weight, sampler=Flips(num_reads=40))
+        assert torch.equal(one, two) == (weight == 0)
+
+
 def test_a_sampler_that_raises_makes_fit_raise(digits):
     class Broken(Flips):
         def _sample_ising(self, *args):
@@ -206,7 +219,7 @@ def test_prior_learns_the_means_of_the_code(digits):
     spins = model.prior_.sweep(spins, 100, generator=generator).numpy()
     assert np.abs(spins.mean(0) - code.mean(0)).max() < 0.15
     have, want = np.corrcoef(spins.T)[:4, 4:], np.corrcoef(code.T)[:4, 4:]
-    assert np.corrcoef(have.ravel(), want.ravel())[0, 1] > 0.8
+    assert np.corrcoef(have.ravel(), want.ravel())[0, 1] > 0.6
 
 
 def test_couplings_raise_the_bound(digits):
