@@ -3,10 +3,12 @@
 
 import math
 import time
+import warnings
 
 import torch
 
 from qestim.estimators._draw import make_draw, reads_of
+from qestim.exceptions import MixingWarning
 from qestim.nn import effective_beta
 
 _N_CHAINS = 256
@@ -98,7 +100,7 @@ class SampledChains:
             self.scale = float(beta)
         self.scale_free = False
         self.beta_eff = None
-        self.calls = self.reads = 0
+        self.calls = self.reads = self.unmixed = 0
         self.seconds = 0.0
         self._unscaled = None  # beta found at scale 1
 
@@ -125,9 +127,12 @@ class SampledChains:
         """
         h, J = self.machine.to_arrays()
         start = time.perf_counter()
-        spins = self.draw(
-            h / self.scale, J / self.scale, num_reads, self.rng.randint(2**31 - 1)
-        )
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            spins = self.draw(
+                h / self.scale, J / self.scale, num_reads, self.rng.randint(2**31 - 1)
+            )
+        self._pass_on(caught)
         self.seconds += time.perf_counter() - start
         self.calls += 1
         self.reads += len(spins)
@@ -139,6 +144,25 @@ class SampledChains:
         if not self.scale_free and (beta >= _COLD or error < 0.2 * beta):
             self._rescale(beta)
         return self.machine.sweep(spins, polish, generator=self.generator)
+
+    def _pass_on(self, caught):
+        """Count the calls that did not mix; let every other warning through."""
+        mixing = [w for w in caught if issubclass(w.category, MixingWarning)]
+        self.unmixed += bool(mixing)
+        for warning in caught:
+            if warning not in mixing:
+                warnings.warn(warning.message, stacklevel=3)
+
+    def warn_of_mixing(self):
+        """Warn once if more than half of the calls did not mix."""
+        if 2 * self.unmixed > self.calls:
+            warnings.warn(
+                f"In {self.unmixed} of {self.calls} calls the sampler's chains had not "
+                "mixed, so the prior learned from reads that do not follow its law. "
+                "Raise the sampler's num_sweeps or lower resample_every.",
+                MixingWarning,
+                stacklevel=3,
+            )
 
     def _rescale(self, beta):
         """Move the scale to where the reads have beta 1, if they take notice."""
@@ -158,6 +182,7 @@ class SampledChains:
         return {
             "negative_phase": self.name,
             "calls": self.calls,
+            "unmixed_calls": self.unmixed,
             "reads": self.reads,
             "seconds": self.seconds,
             "distribution": self.distribution,

@@ -253,6 +253,8 @@ class QBMVAETransformer(SpinCodeTransformer):
         self.prior_.cpu().double().requires_grad_(False)
         self._measure_partition()
         self.sampler_report_ = phase.report()
+        if self.sampler_ is not None:
+            phase.warn_of_mixing()
         self._n_features_out = self.n_components
         return self
 

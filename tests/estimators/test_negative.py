@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import itertools
+import warnings
 
 import dimod
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 
 from qestim.estimators._draw import make_draw
 from qestim.estimators._negative import ExactMeans, PersistentChains, SampledChains
+from qestim.exceptions import MixingWarning
 from qestim.nn import BoltzmannMachine
 from qestim.samplers import DimodSampler
 
@@ -159,3 +161,23 @@ def test_phases_without_a_sampler(machine):
     energy = free.energy(torch.tensor(STATES).float()).detach()
     exact = torch.softmax(-energy, 0) @ torch.tensor(STATES).float()
     assert torch.allclose(ExactMeans(free).step()[0], exact, atol=1e-5)
+
+
+def test_calls_that_did_not_mix_are_counted_and_warned_of_once(machine):
+    class Stuck(Device):
+        def sample(self, bqm, **parameters):
+            warnings.warn("R-hat is 3", MixingWarning, stacklevel=2)
+            if len(self.models) == 2:
+                warnings.warn("out of helium", UserWarning, stacklevel=2)
+            return super().sample(bqm, **parameters)
+
+    phase = phase_of(machine, Stuck(1.0))
+    phase.step(), phase.step()
+    assert phase.report()["unmixed_calls"] == 2
+    with pytest.warns(UserWarning, match="out of helium"):
+        phase.step()
+    with pytest.warns(MixingWarning, match="In 3 of 3 calls"):
+        phase.warn_of_mixing()
+    good = phase_of(machine, Device(1.0))
+    good.step()
+    good.warn_of_mixing()
