@@ -235,8 +235,10 @@ class Tempering:
         if hot <= 0 or self._stopped:
             return
         trial = np.geomspace(hot, self.beta, 24)
-        energies = self._kernel(trial, 64, 64, 1, chains=4)[1]
+        _, energies, last, *_ = self._kernel(trial, 64, 64, 1, chains=4)
         if self._stopped:
+            # A call that ends here still has states to return.
+            self.last = last if self.last is None else self.last
             return
         # In units of the largest, so that squares stay within the range of floats.
         unit = float(np.abs(energies).max(initial=0.0)) or 1.0
