@@ -8,6 +8,9 @@ export QESTIM_DATA ?= $(if $(wildcard $(DATA)),$(DATA))
 # A broken kernel must not hide behind the numpy fallback here.
 export QESTIM_REQUIRE_NATIVE ?= 1
 
+# Two workers with one thread each: torch's threads only get into each other's way.
+TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt \
            $(wildcard qestim/_native/*.cpp qestim/_native/*.hpp)
 
@@ -27,14 +30,14 @@ demo: $(VENV)/installed
 	$(BIN)/python examples/quickstart.py
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -n 2
+	$(TEST)
 
 test-all: $(VENV)/installed
-	$(BIN)/python -m pytest -n 2 -m "slow or not slow"
+	$(TEST) -m "slow or not slow"
 
 # The tests of the samplers once more on the kernels' numpy twins.
 test-fallback: $(VENV)/installed
-	QESTIM_REQUIRE_NATIVE=0 QESTIM_DISABLE_NATIVE=1 $(BIN)/python -m pytest -n 2 \
+	QESTIM_REQUIRE_NATIVE=0 QESTIM_DISABLE_NATIVE=1 $(TEST) \
 	    tests/_native tests/qubo tests/samplers tests/testing tests/test_common.py
 
 lint: $(VENV)/installed

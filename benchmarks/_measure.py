@@ -11,6 +11,9 @@ import time
 
 import numpy as np
 
+import qestim
+from qestim import _native
+
 RESULTS = pathlib.Path(__file__).parent / "results"
 
 
@@ -70,8 +73,6 @@ def read_gset(path):
 
 def machine():
     """Return what the figures depend on: versions, processor, kernels."""
-    from qestim import _native
-
     cpu = platform.processor() or platform.machine()
     if os.path.exists("/proc/cpuinfo"):
         with open("/proc/cpuinfo") as lines:
@@ -79,11 +80,12 @@ def machine():
                 if line.startswith("model name"):
                     cpu = line.split(":", 1)[1].strip()
                     break
-    packages = ("qestim", "numpy", "scipy", "torch", "dimod", "scikit-learn")
+    packages = ("numpy", "scipy", "torch", "dimod", "scikit-learn")
     peers = ("dwave-samplers", "openjij")
     return {
         "cpu": cpu,
         "kernels": _native.kernel_name,
+        "qestim": qestim.__version__,
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in (*packages, *peers)},
     }

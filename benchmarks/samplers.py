@@ -47,12 +47,14 @@ def main():
             pin_core()
         sections[title] = run(arguments.quick)
         os.sched_setaffinity(0, cores)
-    report = {
-        "title": "Samplers and the first estimator against their peers",
-        "machine": machine(),
-        "sections": {title: sections[title] for title in SECTIONS if title in sections},
-    }
-    print(write(name, report))
+        # Written after every section: a later one that dies loses nothing.
+        report = {
+            "title": "Samplers and the first estimator against their peers",
+            "machine": machine(),
+            "sections": {key: sections[key] for key in SECTIONS if key in sections},
+        }
+        table = write(name, report)
+    print(table)
 
 
 if __name__ == "__main__":
