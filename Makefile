@@ -14,7 +14,7 @@ TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt \
            $(wildcard qestim/_native/*.cpp qestim/_native/*.hpp)
 
-.PHONY: demo test test-all test-fallback lint check bench bench-quick clean
+.PHONY: demo test test-all test-fallback pure-wheel lint check bench bench-quick clean
 
 $(VENV)/installed: $(SOURCES)
 	@echo "Installing qestim into $(VENV) (a minute or two the first time) ..."
@@ -39,6 +39,13 @@ test-all: $(VENV)/installed
 test-fallback: $(VENV)/installed
 	QESTIM_REQUIRE_NATIVE=0 QESTIM_DISABLE_NATIVE=1 $(TEST) \
 	    tests/_native tests/qubo tests/samplers tests/testing tests/test_common.py
+
+# Where no compiler works, a wheel without the kernels must come out.
+pure-wheel: $(VENV)/installed
+	rm -rf build/pure
+	CC=false CXX=false $(BIN)/pip wheel -q --no-deps --disable-pip-version-check \
+	    -w build/pure .
+	ls build/pure/qestim-*-py3-none-any.whl
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
