@@ -3,6 +3,7 @@
 
 import copy
 import math
+from contextlib import contextmanager
 
 import torch
 from tqdm.auto import tqdm
@@ -11,6 +12,29 @@ from qestim.nn import spin_entropy, straight_through_spins
 
 _PRIOR_RATE = 5e-3
 _WARM_UP = 0.5  # share of the steps over which the KL weight rises
+
+_SMALL = 2**24  # multiplications of a matrix product not worth dividing
+
+
+@contextmanager
+def threads_for(work):
+    """Keep torch on one thread while its matrix products are small.
+
+    Threads that wait for each other at every step of a small network cost several
+    times what they save as soon as anything else runs on the machine.
+
+    Parameters
+    ----------
+    work : int
+        Multiplications in the largest product of a step.
+    """
+    before = torch.get_num_threads()
+    if work < _SMALL:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def train(
