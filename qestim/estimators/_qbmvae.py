@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from qestim._sklearn import HasMethods, Interval, StrOptions, _fit_context
 from qestim.estimators._negative import ExactMeans, PersistentChains, SampledChains
 from qestim.estimators._spin_code import SpinCodeTransformer
-from qestim.estimators._training import threads_for, train
+from qestim.estimators._training import train
 from qestim.nn import BoltzmannMachine, SpinVAE
 
 
@@ -197,6 +197,10 @@ class QBMVAETransformer(SpinCodeTransformer):
             ``negative_phase="sampler"`` comes without a sampler.
         """
         X = self._check(X, reset=True, observed=True)
+        with self._threads():
+            return self._fit(X)
+
+    def _fit(self, X):
         if self.negative_phase == "sampler" and self.sampler is None:
             raise ValueError(
                 "negative_phase='sampler' needs a sampler. Got sampler=None; give one "
@@ -231,25 +235,23 @@ class QBMVAETransformer(SpinCodeTransformer):
         phase = self._negative_phase(heat, rng)
 
         inputs, targets = (t.to(device, torch.float32) for t in self._standardise(rows))
-        work = self.batch_size * self.n_hidden * max(X.shape[1], self.n_components)
-        with threads_for(work):
-            self.loss_curve_, self.validation_scores_ = train(
-                self.vae_,
-                self.prior_,
-                phase,
-                inputs,
-                targets,
-                kl_weight=self.kl_weight,
-                learning_rate=self.learning_rate,
-                batch_size=self.batch_size,
-                max_iter=self.max_iter,
-                validate=None
-                if held_out is None
-                else lambda: self._held_out(held_out, heat),
-                patience=self.n_iter_no_change,
-                generator=noise,
-                verbose=self.verbose,
-            )
+        self.loss_curve_, self.validation_scores_ = train(
+            self.vae_,
+            self.prior_,
+            phase,
+            inputs,
+            targets,
+            kl_weight=self.kl_weight,
+            learning_rate=self.learning_rate,
+            batch_size=self.batch_size,
+            max_iter=self.max_iter,
+            validate=None
+            if held_out is None
+            else lambda: self._held_out(held_out, heat),
+            patience=self.n_iter_no_change,
+            generator=noise,
+            verbose=self.verbose,
+        )
         self.n_iter_ = len(self.loss_curve_)
         self.vae_.cpu().double().requires_grad_(False)
         self.prior_.cpu().double().requires_grad_(False)

@@ -12,6 +12,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from qestim.estimators._negative import SampledChains
+from qestim.estimators._training import threads_for
 from qestim.nn import conditional_mean, evidence_bound
 
 _CHUNK = 512  # rows encoded and decoded at a time
@@ -22,7 +23,7 @@ class SpinCodeTransformer(
 ):
     """Base class: code, reconstruction, draws and bound of a fitted model.
 
-    A subclass has the parameters ``n_components``, ``likelihood`` and
+    A subclass has the parameters ``n_components``, ``likelihood``, ``n_hidden`` and
     ``random_state``; its fit sets ``vae_``, ``prior_``, ``log_partition_``, ``mean_``,
     ``scale_``, ``sampler_``, ``sampler_report_`` and ``_score_seed``.
     """
@@ -46,7 +47,8 @@ class SpinCodeTransformer(
             Posterior means, between -1 and 1.
         """
         X = self._check(X)
-        return np.tanh(self._logits(X).numpy() / 2).astype(X.dtype, copy=False)
+        with self._threads():
+            return np.tanh(self._logits(X).numpy() / 2).astype(X.dtype, copy=False)
 
     def inverse_transform(self, X):
         """Rebuild rows from codes.
@@ -68,9 +70,9 @@ class SpinCodeTransformer(
                 f"A code has {self.n_components} columns, one a component. Got shape "
                 f"{X.shape}."
             )
-        return self._decode(torch.as_tensor(X, dtype=torch.float64)).astype(
-            X.dtype, copy=False
-        )
+        with self._threads():
+            rows = self._decode(torch.as_tensor(X, dtype=torch.float64))
+        return rows.astype(X.dtype, copy=False)
 
     def sample(self, n_samples=1, *, noise=True):
         """Draw rows from the model.
@@ -93,8 +95,8 @@ class SpinCodeTransformer(
         """
         check_is_fitted(self)
         rng = check_random_state(self.random_state)
-        spins = self._draw_spins(n_samples, rng)
-        X = self._decode(spins)
+        with self._threads():
+            X = self._decode(self._draw_spins(n_samples, rng))
         if not noise:
             return X
         if self.likelihood == "bernoulli":
@@ -121,6 +123,10 @@ class SpinCodeTransformer(
             Data without NaN; values that were there are unchanged.
         """
         X = self._check(X, observed=True, missing=True)
+        with self._threads():
+            return self._restore(X, n_draws)
+
+    def _restore(self, X, n_draws):
         spins = self._draw_spins(n_draws, check_random_state(self.random_state))
         _, targets = self._standardise(X)
         filled = [
@@ -147,7 +153,8 @@ class SpinCodeTransformer(
             likelihood.
         """
         X = self._check(X, observed=True)
-        return self._bound(X, self.log_partition_).astype(X.dtype, copy=False)
+        with self._threads():
+            return self._bound(X, self.log_partition_).astype(X.dtype, copy=False)
 
     def score(self, X, y=None):
         """Return the mean evidence lower bound, whatever `kl_weight` was in training.
@@ -165,6 +172,9 @@ class SpinCodeTransformer(
             Nats a row, more is better.
         """
         return float(np.mean(self.score_samples(X)))
+
+    def _threads(self):
+        return threads_for(self.n_hidden * max(self.n_features_in_, self.n_components))
 
     def _check(self, X, *, reset=False, observed=False, missing=False):
         """Validate X; `observed` says that the likelihood will be asked of it."""

@@ -13,23 +13,23 @@ from qestim.nn import spin_entropy, straight_through_spins
 _PRIOR_RATE = 5e-3
 _WARM_UP = 0.5  # share of the steps over which the KL weight rises
 
-_SMALL = 2**24  # multiplications of a matrix product not worth dividing
+_SMALL = 2**18  # weights of a layer whose products are not worth dividing
 
 
 @contextmanager
-def threads_for(work):
-    """Keep torch on one thread while its matrix products are small.
+def threads_for(n_weights):
+    """Keep torch on one thread while a network is small.
 
-    Threads that wait for each other at every step of a small network cost several
-    times what they save as soon as anything else runs on the machine.
+    Threads that wait for each other at every step of a small network cost many times
+    what they save as soon as anything else runs on the machine.
 
     Parameters
     ----------
-    work : int
-        Multiplications in the largest product of a step.
+    n_weights : int
+        Weights of the largest layer.
     """
     before = torch.get_num_threads()
-    if work < _SMALL:
+    if n_weights < _SMALL:
         torch.set_num_threads(1)
     try:
         yield

@@ -14,14 +14,16 @@ def two_threads():
 
 
 @pytest.mark.usefixtures("two_threads")
-@pytest.mark.parametrize(("work", "threads"), [(1000, 1), (10**9, 2)])
-def test_small_networks_train_on_one_thread_and_give_the_others_back(work, threads):
-    with threads_for(work):
+@pytest.mark.parametrize(("n_weights", "threads"), [(1000, 1), (10**9, 2)])
+def test_small_networks_keep_to_one_thread_and_give_the_others_back(
+    n_weights, threads
+):
+    with threads_for(n_weights):
         assert torch.get_num_threads() == threads
     assert torch.get_num_threads() == 2
 
     def die():
-        with threads_for(work):
+        with threads_for(n_weights):
             raise KeyError("in training")
 
     with pytest.raises(KeyError):
