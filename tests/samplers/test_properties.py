@@ -6,6 +6,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 
@@ -202,6 +203,8 @@ import signal, sys, threading, time
 from qestim.samplers import BoltzmannSampler, SimulatedAnnealingSampler
 from qestim.testing import sherrington_kirkpatrick
 
+# A shell starts what it puts into the background with this signal ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 bqm = sherrington_kirkpatrick(300, 0)
 sampler = {name}(seed=1)
 sampler.sample(bqm, num_sweeps=5, num_reads=2)
@@ -230,6 +233,8 @@ def test_ctrl_c_returns_within_a_second(name, num_threads):
         text=True,
         env={**os.environ, "PYTHONPATH": path},
     ) as process:
+        watchdog = threading.Timer(60, process.kill)  # a deaf child must not hang us
+        watchdog.start()
         assert process.stdout.readline() == "ready\n"
         time.sleep(0.5)
         start = time.monotonic()
@@ -238,3 +243,4 @@ def test_ctrl_c_returns_within_a_second(name, num_threads):
         assert time.monotonic() - start < 1.0
         assert process.stdout.readline() == "usable 1\n"
         assert process.wait(timeout=30) == 0
+        watchdog.cancel()
