@@ -73,10 +73,18 @@ class IsingArrays:
 
         Raises
         ------
+        TypeError
+            If ``bqm`` is something else.
         ValueError
             If a bias is NaN or infinite.
         """
-        vectors = bqm.to_numpy_vectors(return_labels=True, sort_labels=False)
+        if not isinstance(bqm, dimod.BinaryQuadraticModel):
+            raise TypeError(
+                "bqm must be a dimod.BinaryQuadraticModel. Got "
+                f"{type(bqm).__name__}; for a coupling matrix use sample_arrays(J, h) "
+                "or IsingArrays.from_matrix, for a QUBO dict dimod.BQM.from_qubo."
+            )
+        vectors: Any = bqm.to_numpy_vectors(return_labels=True, sort_labels=False)
         row = np.asarray(vectors.quadratic.row_indices, dtype=np.int32)
         col = np.asarray(vectors.quadratic.col_indices, dtype=np.int32)
         value = np.asarray(vectors.quadratic.biases, dtype=np.float64)
@@ -112,11 +120,14 @@ class IsingArrays:
         Raises
         ------
         ValueError
-            If ``J`` is not square, symmetric, finite and free of a diagonal, or if
-            the length of ``h`` differs from its size.
+            If ``J`` is not square, symmetric, finite, real and free of a diagonal, or
+            if the length of ``h`` differs from its size.
         """
         sparse = scipy.sparse.issparse(J)
-        J = J.tocsr() if sparse else np.asarray(J, dtype=np.float64)
+        if np.iscomplexobj(J) or np.iscomplexobj(h):
+            raise ValueError("J and h must be real. Got complex numbers.")
+        # Through COO, since a CSR matrix may hold an entry in several parts.
+        J = J.tocoo().tocsr() if sparse else np.asarray(J, dtype=np.float64)
         if J.ndim != 2 or J.shape[0] != J.shape[1]:
             raise ValueError(f"J must be a square matrix. Got shape {J.shape}.")
         n = J.shape[0]
@@ -144,7 +155,8 @@ class IsingArrays:
         if asymmetric:
             raise ValueError(
                 "J must be symmetric, with each pair counted once in the energy. "
-                "Use (J + J.T) if your matrix is triangular."
+                "Use J + J.T if your matrix is triangular, (J + J.T) / 2 if it is "
+                "symmetric up to rounding."
             )
         return cls(
             h,
@@ -194,8 +206,21 @@ class IsingArrays:
         -------
         energies : ndarray of shape (num_reads,), dtype float64
             Energies with the offset, in the units of the model.
+
+        Raises
+        ------
+        ValueError
+            If ``spins`` has another shape or holds fractions.
         """
-        spins = np.ascontiguousarray(spins, dtype=np.int8)
+        given = np.asarray(spins)
+        if given.ndim != 2 or given.shape[1] != len(self):
+            raise ValueError(
+                f"spins must have shape (num_reads, {len(self)}), a column a variable. "
+                f"Got {given.shape}."
+            )
+        spins = np.ascontiguousarray(given, dtype=np.int8)
+        if given.dtype != np.int8 and not np.array_equal(spins, given):
+            raise ValueError("spins must be -1 and 1. Got other numbers among them.")
         return self.offset + _native.energies(
             self.h, self.row, self.col, self.value, spins, num_threads
         )

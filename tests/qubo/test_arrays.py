@@ -2,6 +2,7 @@
 import dimod
 import numpy as np
 import pytest
+import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -77,3 +78,33 @@ def test_spins_of_orders_columns_and_repeats_counted_rows():
     ]
     with pytest.raises(ValueError, match="lacks 1 of the 2 variables"):
         spins_of(reads, ["a", "z"])
+
+
+@pytest.mark.parametrize("what", [None, np.eye(2), {(0, 1): 1.0}, dimod.CQM()])
+def test_what_is_no_model_is_refused_with_the_way_out(what):
+    with pytest.raises(TypeError, match=r"must be a dimod.BinaryQuadraticModel. Got"):
+        IsingArrays.from_bqm(what)
+
+
+def test_entries_in_several_parts_are_one_coupling():
+    parts = np.ones(4), np.array([1, 1, 0, 0]), np.array([0, 2, 4])
+    model = IsingArrays.from_matrix(scipy.sparse.csr_array(parts, shape=(2, 2)))
+    assert model.value.tolist() == [2.0]
+    assert model.dense.tolist() == model.csr.toarray().tolist() == [[0, 2], [2, 0]]
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_complex_couplings_are_refused(sparse):
+    J = np.array([[0, 1j], [1j, 0]])
+    with pytest.raises(ValueError, match="must be real"):
+        IsingArrays.from_matrix(scipy.sparse.csr_array(J) if sparse else J)
+
+
+def test_spins_of_another_shape_or_value_have_no_energy():
+    model = IsingArrays.from_matrix(np.zeros((3, 3)), h=[1, 2, 3])
+    assert model.energies([[1, -1, 1]]).tolist() == [2.0]
+    for spins in (np.ones((2, 2)), np.ones(3), np.ones((2, 3, 1))):
+        with pytest.raises(ValueError, match=r"shape \(num_reads, 3\)"):
+            model.energies(spins)
+    with pytest.raises(ValueError, match="must be -1 and 1"):
+        model.energies([[0.5, 1, 1]])
