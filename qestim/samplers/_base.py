@@ -120,7 +120,7 @@ class BaseSampler(dimod.Sampler, BaseEstimator):
     def _run(self, model, vartype, start):
         info = {"seed": self._resolve_seed()}
         initial = self._resolve_initial_states(model)
-        num_reads = self.num_reads or (1 if initial is None else len(initial))
+        num_reads = int(self.num_reads or (1 if initial is None else len(initial)))
         initial = self._extend_initial_states(initial, num_reads, info["seed"])
         sampling = time.perf_counter_ns()
         if len(model) == 0:
@@ -207,9 +207,13 @@ class BaseSampler(dimod.Sampler, BaseEstimator):
         if states is None:
             return None
         if not isinstance(states, dimod.SampleSet):
-            if isinstance(states, np.ndarray) and states.ndim <= 2:
-                states = (np.atleast_2d(states), list(model.variables))
+            if hasattr(states, "columns"):  # a DataFrame
+                states = (states.to_numpy(), list(states.columns))
             values, labels = dimod.as_samples(copy.copy(states))
+            names = list(model.variables)
+            # Columns without labels are those of the model, in its order.
+            if list(labels) == list(range(len(names))) and set(labels) != set(names):
+                labels = names
             values = np.asarray(values)
             vartype = dimod.BINARY if np.isin(values, (0, 1)).all() else dimod.SPIN
             if not np.isin(

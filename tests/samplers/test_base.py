@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 import dimod
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 from dimod.exceptions import SamplerUnknownArgWarning
 
-from qestim.samplers import BaseSampler
+from qestim.samplers import BaseSampler, SimulatedAnnealingSampler
 
 
 class UpSampler(BaseSampler):
@@ -99,3 +100,21 @@ def test_initial_states_choose_the_number_of_reads():
         [{"b": 0, "a": 1}, {"b": 1, "a": 1}], "BINARY", energy=0
     )
     assert len(UpSampler(initial_states=states).sample(bqm)) == 2
+
+
+@pytest.mark.parametrize("labels", ["ba", [7, 3]])
+def test_initial_states_without_labels_follow_the_order_of_the_model(labels):
+    bqm = dimod.BQM.from_ising({label: 1.0 for label in labels}, {})
+    sampler = SimulatedAnnealingSampler(num_sweeps=0)
+    want = dict(zip(labels, (1, -1), strict=True))
+    ways = [[1, -1], [[1, -1]], np.array([1, -1]), np.array([[1.0, 0.0]]), want]
+    ways.append(pd.DataFrame([[-1, 1]], columns=list(labels)[::-1]))
+    for states in ways:
+        assert sampler.sample(bqm, initial_states=states).first.sample == want
+
+
+def test_initial_states_without_labels_belong_to_numbered_variables_by_number():
+    bqm = dimod.BQM.from_ising({1: 1.0, 0: 1.0}, {})
+    for states in ([1, -1], np.array([1, -1])):
+        reads = SimulatedAnnealingSampler(num_sweeps=0, initial_states=states)
+        assert reads.sample(bqm).first.sample == {0: 1, 1: -1}
