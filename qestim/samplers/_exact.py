@@ -95,6 +95,7 @@ class ExactSampler(BaseSampler):
         BinaryQuadraticModelSizeError
             If the model has more than 26 variables.
         """
+        self._validate_params()
         model = IsingArrays.from_bqm(bqm)
         return self._law(model, np.empty(0))[0] - self.beta * model.offset
 
@@ -128,6 +129,7 @@ class ExactSampler(BaseSampler):
         >>> round(float(correlations[0, 1]), 6)  # tanh(1)
         0.761594
         """
+        self._validate_params()
         return self._law(IsingArrays.from_bqm(bqm), np.empty(0))[4:6]
 
     def lowest(self, bqm, num_states=1):
@@ -155,6 +157,7 @@ class ExactSampler(BaseSampler):
                 "The 'num_states' parameter of lowest must be an int in the range "
                 f"[1, inf). Got {num_states!r} instead."
             )
+        self._validate_params()
         model = IsingArrays.from_bqm(bqm)
         spins = self._lowest(model, int(num_states))
         values = spins if bqm.vartype is dimod.SPIN else (spins + 1) >> 1

@@ -100,3 +100,11 @@ def test_independent_spins_at_the_size_limit():
     expected = np.log(2 * np.cosh(0.8 * h)).sum()
     assert sampler.log_partition(bqm) == pytest.approx(expected)
     np.testing.assert_allclose(sampler.moments(bqm)[0], np.tanh(-0.8 * h))
+
+
+@pytest.mark.parametrize("beta", [-1.0, np.nan, "cold"])
+@pytest.mark.parametrize("question", ["log_partition", "moments", "lowest"])
+def test_every_question_checks_the_temperature(question, beta):
+    sampler = ExactSampler(beta=beta)
+    with pytest.raises(ValueError, match="'beta' parameter of ExactSampler"):
+        getattr(sampler, question)(dimod.BQM.from_ising({0: 1.0}, {}))
