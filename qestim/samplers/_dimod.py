@@ -4,7 +4,7 @@
 import inspect
 
 import dimod
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
 from qestim._sklearn import HasMethods
 from qestim.qubo import IsingArrays
@@ -14,7 +14,9 @@ class DimodSampler(dimod.ComposedSampler, BaseEstimator):
     """Wrap a dimod sampler so that estimators and grid searches can hold it.
 
     A clone shares the wrapped object: it may hold a lock, a connection or a licence
-    that cannot be copied. What it is told at each call is in ``sample_params``.
+    that cannot be copied. (One that scikit-learn can clone is cloned, so that a grid
+    over its parameters leaves the caller's own alone.) What it is told at each call
+    is in ``sample_params``.
 
     Parameters
     ----------
@@ -43,7 +45,10 @@ class DimodSampler(dimod.ComposedSampler, BaseEstimator):
 
     def __sklearn_clone__(self):
         params = None if self.sample_params is None else dict(self.sample_params)
-        return type(self)(self.sampler, sample_params=params)
+        inner = self.sampler
+        if isinstance(inner, BaseEstimator):
+            inner = clone(inner)
+        return type(self)(inner, sample_params=params)
 
     @property
     def children(self):
@@ -81,6 +86,11 @@ class DimodSampler(dimod.ComposedSampler, BaseEstimator):
             As the wrapped sampler returns it.
         """
         self._validate_params()
+        if isinstance(self.sampler, type):
+            raise ValueError(
+                "The 'sampler' parameter of DimodSampler must be an instance. Got the "
+                f"class {self.sampler.__name__}; write {self.sampler.__name__}()."
+            )
         defaults = parameters.pop("sample_params", self.sample_params) or {}
         known = self.parameters
         optional = {

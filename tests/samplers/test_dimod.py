@@ -60,3 +60,11 @@ def test_parameters_of_a_wrapped_qestim_sampler_can_be_set():
 def test_what_cannot_sample_is_refused():
     with pytest.raises(ValueError, match="'sampler' parameter of DimodSampler"):
         DimodSampler(object()).sample(dimod.BQM("SPIN"))
+    with pytest.raises(ValueError, match=r"write SimulatedAnnealingSampler\(\)"):
+        DimodSampler(SimulatedAnnealingSampler).sample(dimod.BQM("SPIN"))
+
+
+def test_parameters_of_a_clone_leave_the_wrapped_sampler_alone():
+    inner = SimulatedAnnealingSampler(num_sweeps=5)
+    clone(DimodSampler(inner)).set_params(sampler__num_sweeps=7)
+    assert inner.num_sweeps == 5
