@@ -4,6 +4,7 @@
 import html
 import math
 from dataclasses import dataclass, field
+from numbers import Real
 
 import numpy as np
 
@@ -160,9 +161,10 @@ def diagnose(bqm, spins, beta=None, *, ground_energy=None):
         The model that was sampled, SPIN or BINARY.
     spins : dimod.SampleSet, array-like or path
         The reads, anybody's: a sample set; an array of shape (num_reads, n) of -1 and
-        1 or of 0 and 1, columns in the order of ``bqm.variables``; or the path of an
-        ``.npz`` file with such an array under ``spins``, and optionally the labels of
-        its columns under ``variables``. The order of the rows is taken as the order of
+        1 or of 0 and 1, columns in the order of ``bqm.variables``; a DataFrame with
+        the variables as columns; or the path of an ``.npy`` file with such an array,
+        or of an ``.npz`` file with it under ``spins`` and optionally the labels of its
+        columns under ``variables``. The order of the rows is taken as the order of
         reading.
     beta : float, default=None
         Inverse temperature of a law to test beside, in inverse units of the energy.
@@ -207,8 +209,8 @@ def diagnose(bqm, spins, beta=None, *, ground_energy=None):
     1.1
     """
     model = IsingArrays.from_bqm(bqm)
-    if beta is not None and not math.isfinite(beta):
-        raise ValueError(f"beta must be finite. Got {beta}.")
+    if beta is not None and not (isinstance(beta, Real) and math.isfinite(beta)):
+        raise ValueError(f"beta must be a finite number. Got {beta!r}.")
     reads, ordered = read_spins(spins, list(model.variables))
     energies = model.energies(reads)
     time = correlation_time(reads, energies) if ordered else float("nan")

@@ -34,6 +34,15 @@ def read_spins(reads, variables):
         return spins, ordered
     if isinstance(reads, str | pathlib.Path):
         reads = _load(reads, variables)
+    elif hasattr(reads, "columns"):  # a DataFrame, whose columns have names
+        labels = list(reads.columns)
+        if set(labels) & set(variables):
+            reads = _in_order(reads.to_numpy(), labels, variables, "The table of reads")
+    if not hasattr(reads, "__array__") and not isinstance(reads, list | tuple):
+        raise ValueError(
+            "spins must be a dimod.SampleSet, an array or the path of an .npz file. "
+            f"Got {type(reads).__name__}."
+        )
     values = np.asarray(reads)
     if values.ndim == 1 and len(variables) > 0:
         values = values[None]
@@ -58,7 +67,10 @@ def read_spins(reads, variables):
 
 
 def _load(path, variables):
-    with np.load(path, allow_pickle=False) as archive:
+    archive = np.load(path, allow_pickle=False)
+    if isinstance(archive, np.ndarray):  # an .npy file
+        return archive
+    with archive:
         if "spins" not in archive:
             raise ValueError(
                 f"{path} must hold the reads under the key 'spins'. "
@@ -68,11 +80,16 @@ def _load(path, variables):
         if "variables" not in archive:
             return values
         labels = archive["variables"].tolist()
+    return _in_order(values, labels, variables, f"The key 'variables' of {path}")
+
+
+def _in_order(values, labels, variables, what):
+    """Return the columns of the variables, by their labels."""
     place = {label: column for column, label in enumerate(labels)}
     missing = [label for label in variables if label not in place]
-    if missing or len(labels) != values.shape[-1]:
+    if missing or len(labels) != values.shape[-1] or len(place) != len(labels):
         raise ValueError(
-            f"The key 'variables' of {path} must name the {values.shape[-1]} columns "
-            f"of 'spins' and hold every variable of the model. Missing: {missing[:3]}."
+            f"{what} must name the {values.shape[-1]} columns of the reads, each once, "
+            f"and hold every variable of the model. Missing: {missing[:3]}."
         )
     return values[..., [place[label] for label in variables]]

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import dimod
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse
 
 import qestim
 from qestim.qubo import IsingArrays
@@ -149,6 +151,8 @@ def test_all_ways_to_give_the_reads_agree(tmp_path):
     np.savez(path, spins=spins[:, order], variables=np.array(labels)[order])
     plain = tmp_path / "plain.npz"
     np.savez(plain, spins=spins)
+    np.save(tmp_path / "plain.npy", spins)
+    table = pd.DataFrame(spins, columns=labels)
     sampleset = dimod.SampleSet.from_samples_bqm((spins, labels), bqm)
     binary = bqm.change_vartype("BINARY", inplace=False)
     ways = [
@@ -157,6 +161,9 @@ def test_all_ways_to_give_the_reads_agree(tmp_path):
         qestim.diagnose(bqm, (spins + 1) // 2),
         qestim.diagnose(bqm, path),
         qestim.diagnose(bqm, str(plain)),
+        qestim.diagnose(bqm, tmp_path / "plain.npy"),
+        qestim.diagnose(bqm, table[[labels[k] for k in order]]),
+        qestim.diagnose(bqm, pd.DataFrame(spins)),
     ]
     want = qestim.diagnose(bqm, spins)
     for found in ways:
@@ -209,5 +216,14 @@ def test_errors_of_files_and_beta(tmp_path):
     np.savez(tmp_path / "z.npz", spins=np.array([[object()]], dtype=object))
     with pytest.raises(ValueError, match="allow_pickle"):
         qestim.diagnose(bqm, tmp_path / "z.npz")
-    with pytest.raises(ValueError, match="beta must be finite"):
+    with pytest.raises(ValueError, match="beta must be a finite number"):
         qestim.diagnose(bqm, [[1, 1]], beta=np.inf)
+    with pytest.raises(ValueError, match="beta must be a finite number"):
+        qestim.diagnose(bqm, [[1, 1]], beta="1")
+    twice = np.array(["a", "b", "a"])
+    np.savez(tmp_path / "t.npz", spins=np.ones((2, 3)), variables=twice)
+    with pytest.raises(ValueError, match="each once"):
+        qestim.diagnose(bqm, tmp_path / "t.npz")
+    for reads in (None, {"a": 1, "b": 1}, scipy.sparse.eye_array(2)):
+        with pytest.raises(ValueError, match=r"must be a dimod.SampleSet, an array or"):
+            qestim.diagnose(bqm, reads)
