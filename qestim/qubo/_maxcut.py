@@ -73,7 +73,13 @@ class MaxCutProblem(Problem):
         ]
         self._row = np.array([edge[0] for edge in edges], dtype=np.int32)
         self._col = np.array([edge[1] for edge in edges], dtype=np.int32)
-        self._weights = np.array([edge[2] for edge in edges], dtype=np.float64)
+        try:
+            self._weights = np.array([edge[2] for edge in edges], dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"The edge attribute {weight!r} must be a number on every edge: "
+                f"{error}."
+            ) from error
         if not np.isfinite(self._weights).all():
             k = np.flatnonzero(~np.isfinite(self._weights))[0]
             ends = self.vertices[self._row[k]], self.vertices[self._col[k]]
@@ -118,13 +124,7 @@ class MaxCutProblem(Problem):
         sample : dict of vertex to int
             1 for the vertices in ``solution``, -1 for the others.
         """
-        side = set(solution)
-        if not side <= set(self.vertices):
-            stranger = next(iter(side - set(self.vertices)))
-            raise ValueError(
-                f"A cut must be a set of vertices of the graph. Got {stranger!r}, "
-                "which is not one."
-            )
+        side = self._side(solution)
         return {vertex: 1 if vertex in side else -1 for vertex in self.vertices}
 
     def decode(self, sample):
@@ -140,7 +140,13 @@ class MaxCutProblem(Problem):
         side : set
             The vertices with value 1.
         """
-        return {vertex for vertex in self.vertices if sample[vertex] > 0}
+        try:
+            return {vertex for vertex in self.vertices if sample[vertex] > 0}
+        except (KeyError, IndexError, TypeError) as error:
+            raise ValueError(
+                "A sample must map every vertex of the graph to its spin, as "
+                f"sampleset.first.sample does. Got {type(sample).__name__}: {error}."
+            ) from error
 
     def objective(self, solution):
         """Return minus the weight of the cut.
@@ -170,5 +176,16 @@ class MaxCutProblem(Problem):
         weight : float
             Sum of the weights of the edges between the sides, in their units.
         """
-        side = np.array([vertex in solution for vertex in self.vertices], dtype=bool)
+        chosen = self._side(solution)
+        side = np.array([vertex in chosen for vertex in self.vertices], dtype=bool)
         return float(self._weights[side[self._row] != side[self._col]].sum())
+
+    def _side(self, solution):
+        side = set(solution)
+        strangers = side.difference(self.vertices)
+        if strangers:
+            raise ValueError(
+                "A cut must be a set of vertices of the graph. Got "
+                f"{next(iter(strangers))!r}, which is not one."
+            )
+        return side

@@ -47,3 +47,19 @@ def test_weights_must_be_finite_and_vertices_known():
         MaxCutProblem(graph)
     with pytest.raises(ValueError, match="Got 9"):
         MaxCutProblem(nx.path_graph(3)).encode({9})
+    graph.add_edge(0, 1, weight="heavy")
+    with pytest.raises(ValueError, match="attribute 'weight' must be a number"):
+        MaxCutProblem(graph)
+    for question in (problem_of_a_path().objective, problem_of_a_path().cut_size):
+        with pytest.raises(ValueError, match="Got 9"):
+            question({0, 9})
+
+
+def problem_of_a_path():
+    return MaxCutProblem(nx.path_graph(3))
+
+
+@pytest.mark.parametrize("sample", [{0: 1}, [1, 1], 3])
+def test_a_sample_of_another_model_is_refused(sample):
+    with pytest.raises(ValueError, match=r"as sampleset.first.sample does"):
+        problem_of_a_path().decode(sample)
