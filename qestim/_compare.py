@@ -4,6 +4,7 @@
 import html
 import math
 import time
+from numbers import Integral
 
 import dimod
 import joblib
@@ -193,6 +194,11 @@ def compare(
     candidates = _candidates(estimator, path, samplers)
     X, y = indexable(X, y)
     splits = list(_splitter(cv, estimator, y, rng).split(X, y))
+    if scoring is not None and not (isinstance(scoring, str) or callable(scoring)):
+        raise ValueError(
+            f"scoring must be one name or one callable, or None. Got {scoring!r}; call "
+            "compare once for each."
+        )
     scorer = check_scoring(estimator, scoring)
     tasks = [(name, fold) for fold in range(len(splits)) for name in candidates]
     results = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
@@ -262,6 +268,11 @@ def _fit_and_score(estimator, path, X, y, train, test, scorer):
 
 def _find_owner(estimator):
     """Return the name of the part with a sampler, "" for the estimator itself."""
+    if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
+        raise ValueError(
+            "estimator must be an instance of a scikit-learn estimator. Got "
+            f"{estimator!r}."
+        )
     parameters = estimator.get_params(deep=True)
     owners = []
     for name in parameters:
@@ -288,15 +299,19 @@ def _seeded(estimator, rng):
 
 
 def _splitter(cv, estimator, y, rng):
-    if cv is None or isinstance(cv, int):
+    if cv is None or isinstance(cv, Integral):
         kind = StratifiedKFold if y is not None and is_classifier(estimator) else KFold
-        return kind(cv or 5, shuffle=True, random_state=rng.randint(2**31 - 1))
+        return kind(
+            5 if cv is None else int(cv),
+            shuffle=True,
+            random_state=rng.randint(2**31 - 1),
+        )
     return check_cv(cv, y, classifier=is_classifier(estimator))
 
 
 def _candidates(estimator, path, samplers):
     """Return a dict from names to (kind, estimator)."""
-    if isinstance(samplers, str) or hasattr(samplers, "sample"):
+    if samplers is None or isinstance(samplers, str) or hasattr(samplers, "sample"):
         samplers = [samplers]
     if isinstance(samplers, dict):
         named = list(samplers.items())
@@ -308,9 +323,10 @@ def _candidates(estimator, path, samplers):
             for label, control in _controls(estimator, path, sampler).items():
                 candidates[_free_name(label, candidates)] = ("control", control)
             continue
-        if sampler is not None and not hasattr(sampler, "sample"):
+        unusable = isinstance(sampler, type) or not hasattr(sampler, "sample")
+        if sampler is not None and unusable:
             raise ValueError(
-                "samplers must hold dimod samplers, None or 'controls'. "
+                "samplers must hold instances of dimod samplers, None or 'controls'. "
                 f"Got {sampler!r}."
             )
         if sampler is not None and not isinstance(sampler, BaseEstimator):

@@ -192,10 +192,19 @@ def test_errors(data):
         qestim.compare(two, *data)
     with pytest.raises(ValueError, match="one string"):
         qestim.compare(Picker(), *data, samplers=["control"])
-    with pytest.raises(ValueError, match="must hold dimod samplers"):
+    with pytest.raises(ValueError, match="must hold instances of dimod samplers"):
         qestim.compare(Picker(), *data, samplers=[3])
     with pytest.raises(ValueError, match="at least one sampler"):
         qestim.compare(Picker(), *data, samplers=[])
+
+    with pytest.raises(ValueError, match="instances of dimod samplers"):
+        qestim.compare(Picker(), *data, samplers=[DimodSampler])
+    with pytest.raises(ValueError, match="one name or one callable"):
+        qestim.compare(Picker(), *data, scoring=["accuracy", "f1"])
+    with pytest.raises(ValueError, match="instance of a scikit-learn estimator"):
+        qestim.compare(Picker, *data)
+    with pytest.raises(ValueError, match="n_splits=0"):
+        qestim.compare(Picker(), *data, cv=0)
 
     class Bare(Picker):
         _controls = property()
@@ -211,3 +220,12 @@ def test_a_sampler_that_raises_makes_compare_raise(data):
 
     with pytest.raises(RuntimeError, match="no connection"):
         qestim.compare(Picker(), *data, samplers=[DimodSampler(Broken())])
+
+
+def test_a_number_of_folds_of_any_kind_is_shuffled(data):
+    options = {"samplers": [Upside()], "random_state": 0}
+    one = qestim.compare(Picker(), *data, cv=3, **options)
+    other = qestim.compare(Picker(), *data, cv=np.int64(3), **options)
+    assert [s.tolist() for s in one.scores.values()] == [
+        s.tolist() for s in other.scores.values()
+    ]
