@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The public test of a sampler."""
 
+from numbers import Real
+
 import dimod
+import numpy as np
 from sklearn.base import BaseEstimator
 
 from qestim.samplers import BaseSampler
@@ -80,8 +83,9 @@ def check_sampler(sampler, samples_boltzmann_at=None):
 def _betas(sampler, asked):
     if asked is None:
         return []
-    betas = [asked] if isinstance(asked, int | float) else list(asked)
-    if not all(beta > 0 for beta in betas):
+    betas = list(asked) if np.iterable(asked) else [asked]
+    numbers = all(isinstance(beta, Real) for beta in betas)
+    if not numbers or not all(0 < beta < np.inf for beta in betas):
         raise ValueError(
             f"samples_boltzmann_at must hold positive numbers. Got {asked!r}."
         )

@@ -3,6 +3,8 @@
 
 import numpy as np
 
+from qestim.qubo import IsingArrays
+
 LARGEST = 22
 
 
@@ -35,6 +37,11 @@ class ExactLaw:
     """
 
     def __init__(self, model):
+        if not isinstance(model, IsingArrays):
+            raise TypeError(
+                "model must be an IsingArrays. Got "
+                f"{type(model).__name__}; use IsingArrays.from_bqm(bqm)."
+            )
         n = len(model)
         if n > LARGEST:
             raise ValueError(

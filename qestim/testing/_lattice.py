@@ -57,6 +57,10 @@ def kaufman_log_z(L, K):
     .. [1] Kaufman, "Crystal statistics. II. Partition function evaluated by spinor
        analysis", Phys. Rev. 76, 1232 (1949). doi:10.1103/PhysRev.76.1232
     """
+    if not 0 < K < 100:
+        raise ValueError(
+            f"K must lie between 0 and 100, where its functions are finite. Got {K}."
+        )
     c = np.cosh(2 * K) / np.tanh(2 * K)
     r = np.arange(2 * L)
     gamma = np.arccosh(np.maximum(c - np.cos(np.pi * r / L), 1.0))

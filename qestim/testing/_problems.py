@@ -64,6 +64,11 @@ def planted(n, seed=0, *, degree=3, coverage=1.0):
     >>> float(problem.bqm.energy(problem.ground_state)) - problem.ground_energy
     0.0
     """
+    if n <= degree or degree < 2 or n * degree % 2 or not 0 < coverage < np.inf:
+        raise ValueError(
+            "planted needs 2 <= degree < n, n * degree even and a positive, finite "
+            f"coverage. Got n={n}, degree={degree}, coverage={coverage}."
+        )
     rng = np.random.default_rng(seed)
     graph = nx.random_regular_graph(degree, n, seed=int(rng.integers(2**31)))
     neighbours = [sorted(graph[i]) for i in range(n)]

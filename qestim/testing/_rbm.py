@@ -64,6 +64,13 @@ class ExactRBM:
             )
         b = np.zeros(n_visible) if visible_bias is None else np.asarray(visible_bias)
         c = np.zeros(n_hidden) if hidden_bias is None else np.asarray(hidden_bias)
+        for name, bias, size in (("visible", b, n_visible), ("hidden", c, n_hidden)):
+            if bias.shape != (size,) or not np.isfinite(bias).all():
+                raise ValueError(
+                    f"{name}_bias must be finite and of shape ({size},). Got {bias!r}."
+                )
+        if not 0 <= beta < np.inf:
+            raise ValueError(f"beta must be finite and not negative. Got {beta}.")
         self.beta, self._W, self._b = beta, W, b
         row, col = np.nonzero(np.ones_like(W))
         self.bqm = dimod.BinaryQuadraticModel.from_numpy_vectors(
@@ -130,7 +137,7 @@ def random_rbm(n_visible=500, n_hidden=12, seed=0, *, scale=0.09, field=0.1, bet
         Units.
     seed : int, default=0
         Seed of the weights.
-    scale : float, default=0.06
+    scale : float, default=0.09
         Standard deviation of the weights, in the units of the energy.
     field : float, default=0.1
         Standard deviation of the fields, in the units of the energy.

@@ -48,7 +48,18 @@ def pooled_chi_square(
     (0.689, 0.16, 1)
     """
     counts = np.asarray(counts, dtype=np.float64)
-    expected = np.asarray(probabilities, dtype=np.float64) * counts.sum()
+    law = np.asarray(probabilities, dtype=np.float64)
+    if counts.ndim != 1 or counts.shape != law.shape:
+        raise ValueError(
+            "counts and probabilities must be two lists of one length. Got shapes "
+            f"{counts.shape} and {law.shape}."
+        )
+    if not ((counts >= 0).all() and (law >= 0).all() and abs(law.sum() - 1) < 1e-6):
+        raise ValueError(
+            "counts and probabilities must not be negative or NaN, and probabilities "
+            f"must sum to 1. Their sums are {counts.sum():g} and {law.sum():g}."
+        )
+    expected = law * counts.sum()
     if counts[expected == 0].any():
         return 0.0, float("inf"), len(counts) - 1 - estimated
     order = np.argsort(-expected, kind="stable")

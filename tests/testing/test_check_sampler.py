@@ -230,6 +230,8 @@ def test_foreign_samplers_are_tested_as_far_as_they_go():
 def test_wrong_requests():
     with pytest.raises(ValueError, match="positive"):
         check_sampler(ExactDraws(), samples_boltzmann_at=-1.0)
+    with pytest.raises(ValueError, match="positive"):
+        check_sampler(ExactDraws(), samples_boltzmann_at="1")
     with pytest.raises(ValueError, match="one law at most"):
         check_sampler(dimod.RandomSampler(), samples_boltzmann_at=[1.0, 2.0])
 

@@ -43,3 +43,8 @@ def test_log_z_of_free_spins():
 def test_large_models_are_refused():
     with pytest.raises(ValueError, match=r"at most 22 spins\. Got 23"):
         ExactLaw(model(23))
+
+
+def test_a_model_of_dimod_is_refused_with_the_way_out():
+    with pytest.raises(TypeError, match=r"IsingArrays.from_bqm\(bqm\)"):
+        ExactLaw(dimod.BQM(2, "SPIN"))

@@ -111,3 +111,14 @@ def test_errors_name_the_parameter():
         max_cut("cycle")
     with pytest.raises(ValueError, match="L must be at least 3"):
         ising_2d(2)
+    for n, options in ((5, {}), (3, {}), (4, {"coverage": np.nan}), (4, {"degree": 1})):
+        with pytest.raises(ValueError, match=f"Got n={n}, "):
+            planted(n, **options)
+    for K in (0, -0.3, np.nan, 400):
+        with pytest.raises(ValueError, match=f"Got {K}"):
+            kaufman_log_z(4, K)
+    for bias in ([np.nan], [1.0, 2.0]):
+        with pytest.raises(ValueError, match="visible_bias must be finite"):
+            ExactRBM([[1.0]], bias)
+    with pytest.raises(ValueError, match="beta must be finite"):
+        ExactRBM([[1.0]], beta=np.nan)

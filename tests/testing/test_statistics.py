@@ -34,3 +34,12 @@ def test_divergence_of_a_known_pair():
     kl, tv = divergence([3, 1], [0.5, 0.5])
     assert kl == pytest.approx(0.75 * np.log(1.5) + 0.25 * np.log(0.5))
     assert tv == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(
+    ("counts", "law"),
+    [([1, 2], [0.5, 0.25, 0.25]), ([1, np.nan], [0.5, 0.5]), ([50, 50], [1, 1])],
+)
+def test_what_is_no_law_or_no_counts_is_refused(counts, law):
+    with pytest.raises(ValueError, match="counts and probabilities must"):
+        pooled_chi_square(counts, law)
