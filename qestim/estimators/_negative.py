@@ -98,6 +98,10 @@ class SampledChains:
         if self.distribution == "boltzmann":
             beta = properties.get("beta", getattr(sampler, "beta", 1.0))
             self.scale = float(beta)
+            if not 0 < self.scale < math.inf:
+                raise ValueError(
+                    f"The sampler's beta must be positive and finite. Got {beta}."
+                )
         self.scale_free = False
         self.beta_eff = None
         self.calls = self.reads = self.unmixed = 0

@@ -206,12 +206,13 @@ class QBMVAETransformer(SpinCodeTransformer):
                 "negative_phase='sampler' needs a sampler. Got sampler=None; give one "
                 "of qestim.samplers, or set negative_phase='pcd'."
             )
+        if isinstance(self.sampler, type):
+            raise ValueError(
+                "The 'sampler' parameter must be an instance. Got the class "
+                f"{self.sampler.__name__}; write {self.sampler.__name__}()."
+            )
         rng = check_random_state(self.random_state)
-        device = torch.device(
-            self.device
-            if self.device != "auto"
-            else ("cuda" if torch.cuda.is_available() else "cpu")
-        )
+        device = self._device()
         seeds = rng.randint(2**31 - 1, size=4).tolist()
         weights = torch.Generator().manual_seed(seeds[0])
         noise = torch.Generator(device).manual_seed(seeds[1])
@@ -286,6 +287,24 @@ class QBMVAETransformer(SpinCodeTransformer):
         if len(self.prior_.J) == 0:
             return ExactMeans(self.prior_)
         return PersistentChains(self.prior_, generator)
+
+    def _device(self):
+        available = torch.cuda.is_available()
+        name = self.device
+        if name == "auto":
+            name = "cuda" if available else "cpu"
+        try:
+            device = torch.device(name)
+        except RuntimeError as error:
+            raise ValueError(
+                f"The 'device' parameter must be 'auto' or a torch device: {error}"
+            ) from error
+        if device.type == "cuda" and not available:
+            raise ValueError(
+                f"The 'device' parameter is {name!r}, but torch finds no GPU here; set "
+                "it to 'auto' or 'cpu'."
+            )
+        return device
 
     def _measure_partition(self):
         generator = torch.Generator().manual_seed(self._score_seed)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a fitted autoencoder with a code of spins does, whoever fitted it."""
 
+from numbers import Integral
+
 import numpy as np
 import torch
 from sklearn.base import (
@@ -198,6 +200,9 @@ class SpinCodeTransformer(
 
     def _draw_spins(self, n, rng):
         """Return spins of the prior, tensor of shape (n, n_components)."""
+        whole = isinstance(n, Integral)
+        if not whole or n < 1:
+            raise ValueError(f"The number of draws must be a positive int. Got {n!r}.")
         generator = torch.Generator().manual_seed(rng.randint(2**31 - 1))
         if self.sampler_ is None:
             spins = self.prior_.random_spins(n, generator=generator)

@@ -120,6 +120,12 @@ def train(
             total += loss.item() * len(rows)
             step += 1
         losses.append(total / n)
+        if not math.isfinite(losses[-1]):
+            raise ValueError(
+                f"The training diverged: the loss of epoch {epoch + 1} is "
+                f"{losses[-1]}. Lower learning_rate, now {learning_rate:g}, or scale "
+                "the data."
+            )
         if validate is not None:
             bounds.append(validate())
             epochs.set_postfix(loss=losses[-1], bound=bounds[-1])

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Boltzmann machine on any graph: energy, heat bath and partition function."""
 
+from numbers import Integral
+
 import networkx as nx
 import numpy as np
 import torch
@@ -43,7 +45,8 @@ class BoltzmannMachine(torch.nn.Module):
     Raises
     ------
     ValueError
-        If the graph has a loop or names a spin outside ``0 .. n_units - 1``.
+        If ``n_units`` is not positive, or the graph has a loop or names a spin outside
+        ``0 .. n_units - 1``.
 
     References
     ----------
@@ -63,6 +66,9 @@ class BoltzmannMachine(torch.nn.Module):
 
     def __init__(self, n_units, graph="rbm"):
         super().__init__()
+        whole = isinstance(n_units, Integral)
+        if not whole or n_units < 1:
+            raise ValueError(f"n_units must be a positive integer. Got {n_units!r}.")
         self.row: torch.Tensor
         self.col: torch.Tensor
         pairs = _pairs(n_units, graph)
@@ -256,7 +262,13 @@ def _pairs(n, graph):
             )
     else:
         edges = graph.edges if isinstance(graph, nx.Graph) else graph
-        edges = [(int(i), int(j)) for i, j in edges]
+        try:
+            edges = [(int(i), int(j)) for i, j in edges]
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"graph must be made of pairs of the numbers 0 .. {n - 1}: {error}. "
+                "networkx.convert_node_labels_to_integers relabels a graph."
+            ) from error
         pairs = sorted({(min(e), max(e)) for e in edges})
         for i, j in pairs:
             if i == j or i < 0 or j >= n:

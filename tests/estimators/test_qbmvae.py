@@ -14,7 +14,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from qestim import QBMVAETransformer
-from qestim.samplers import BaseSampler, DimodSampler
+from qestim.samplers import (
+    BaseSampler,
+    BoltzmannSampler,
+    DimodSampler,
+    SimulatedAnnealingSampler,
+)
 
 
 class Flips(BaseSampler):
@@ -350,3 +355,21 @@ def test_constant_and_single_rows():
 def test_a_bad_parameter_is_named(digits, name):
     with pytest.raises(ValueError, match=f"'{name}' parameter"):
         small(**{name: object()}).fit(digits[0])
+
+
+def test_what_cannot_work_says_why(digits):
+    X = digits[0]
+    with pytest.raises(ValueError, match="must be an instance"):
+        small(sampler=SimulatedAnnealingSampler).fit(X)
+    with pytest.raises(ValueError, match="'device' parameter"):
+        small(device="abacus").fit(X)
+    with pytest.raises(ValueError, match="beta must be positive"):
+        small(sampler=BoltzmannSampler(beta=0)).fit(X)
+    with pytest.raises(ValueError, match=r"training diverged.*learning_rate"):
+        small(learning_rate=1e30).fit(X)
+    model = small(max_iter=1).fit(X)
+    for n in (0, -1, 2.5):
+        with pytest.raises(ValueError, match=f"positive int. Got {n}"):
+            model.sample(n)
+        with pytest.raises(ValueError, match=f"positive int. Got {n}"):
+            model.restore(X[:2], n_draws=n)

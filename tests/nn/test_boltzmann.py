@@ -195,3 +195,9 @@ def test_global_generator_is_not_touched():
 def test_bad_graphs_are_named(graph, message):
     with pytest.raises(ValueError, match=message):
         BoltzmannMachine(4, graph)
+
+
+@pytest.mark.parametrize("n_units", [0, -1, 2.5])
+def test_the_number_of_units_is_positive(n_units):
+    with pytest.raises(ValueError, match="n_units must be a positive integer"):
+        BoltzmannMachine(n_units)
