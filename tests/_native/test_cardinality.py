@@ -183,7 +183,7 @@ def test_errors_name_what_is_wrong(change, message):
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX timers")
 @pytest.mark.parametrize("num_threads", [1, 2])
-def test_a_signal_ends_the_call_within_a_second(num_threads, kernels):
+def test_a_signal_ends_the_call_within_a_second(num_threads, kernels, soon):
     if kernels == "numpy":
         pytest.skip("numpy code can be interrupted anywhere")
     a, q = random_problem(200, 0, batch=(8,))
@@ -200,5 +200,5 @@ def test_a_signal_ends_the_call_within_a_second(num_threads, kernels):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert 0.25 < time.monotonic() - start < 1.3
+    assert 0.25 < time.monotonic() - start < 0.3 + soon
     assert select_k(a, q, 50)[0].shape == (8, 50)

@@ -15,9 +15,7 @@ def two_threads():
 
 @pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize(("n_weights", "threads"), [(1000, 1), (10**9, 2)])
-def test_small_networks_keep_to_one_thread_and_give_the_others_back(
-    n_weights, threads
-):
+def test_small_networks_keep_to_one_thread_and_give_the_others_back(n_weights, threads):
     with threads_for(n_weights):
         assert torch.get_num_threads() == threads
     assert torch.get_num_threads() == 2

@@ -183,19 +183,19 @@ def test_impossible_schedules_are_refused():
         sampler.sample_ising({0: 1.0}, {})
 
 
-def test_time_limit_returns_soon_and_warns_when_nothing_is_complete():
+def test_time_limit_returns_soon_and_warns_when_nothing_is_complete(soon):
     J = np.triu(np.random.default_rng(0).normal(size=(400, 400)), 1)
     start = time.monotonic()
     with pytest.warns(TimeLimitWarning, match="time_limit, now 0.05"):
         reads = BoltzmannSampler(num_reads=8, beta=1.0, time_limit=0.05).sample_arrays(
             J + J.T
         )
-    assert time.monotonic() - start < 1.0
+    assert time.monotonic() - start < soon
     assert len(reads) == 8
     assert reads.info["ess"] == 0
 
 
-def test_time_limit_keeps_the_reads_that_the_seed_gives():
+def test_time_limit_keeps_the_reads_that_the_seed_gives(soon):
     sampler = BoltzmannSampler(
         num_reads=3 * 10**6,
         num_temperatures=1,
@@ -205,7 +205,7 @@ def test_time_limit_keeps_the_reads_that_the_seed_gives():
         log_z=False,
     )
     bqm = random_bqm(60, 0)
-    cut = sampler.sample(bqm, time_limit=0.4, beta=0.1, num_threads=1)
+    cut = sampler.sample(bqm, time_limit=0.4 * soon, beta=0.1, num_threads=1)
     assert 16 < len(cut) < 3 * 10**6
     full = sampler.sample(bqm, beta=0.1, num_reads=len(cut))
     np.testing.assert_array_equal(

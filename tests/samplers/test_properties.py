@@ -172,13 +172,13 @@ LONG = {
 
 
 @pytest.mark.parametrize("name", sorted(LONG))
-def test_time_limit_ends_a_call_within_a_second(name):
+def test_time_limit_ends_a_call_within_a_second(name, soon):
     sampler = {type(s).__name__: s for s in SAMPLERS}[name]
     bqm = sherrington_kirkpatrick(300, 0)
     start = time.monotonic()
     with pytest.warns(TimeLimitWarning, match="stopped"):
         found = sampler.sample(bqm, time_limit=0.3, seed=1, **LONG[name])
-    assert 0.2 < time.monotonic() - start < 1.3
+    assert 0.2 < time.monotonic() - start < 0.3 + soon
     assert np.isin(spins_of(found, bqm.variables), (-1, 1)).all()
     after = sampler.sample(bqm, seed=1, num_threads=1, num_sweeps=5, num_reads=2)
     assert len(after) == 2
