@@ -6,6 +6,7 @@
 #include "common.hpp"
 
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <new>
 
@@ -17,6 +18,38 @@ typedef int64_t i64x8 __attribute__((vector_size(64)));
 typedef uint64_t u64x8 __attribute__((vector_size(64)));
 typedef int32_t i32x8 __attribute__((vector_size(32)));
 typedef int32_t i32x16 __attribute__((vector_size(64)));
+typedef uint32_t u32x16 __attribute__((vector_size(64)));
+typedef float f32x8 __attribute__((vector_size(32)));
+typedef float f32x16 __attribute__((vector_size(64)));
+
+constexpr int64_t kSign = std::numeric_limits<int64_t>::min();
+
+// Eight fields, how they become doubles, and spins from a mask. (References, since a
+// vector that a function returned would depend on the instruction set.)
+template <class F>
+struct Eight;
+template <>
+struct Eight<int32_t> {
+    typedef i32x8 type;
+    typedef i32x16 wide;  // what an addition takes at once
+    static constexpr bool bounded = false;
+    static QESTIM_INLINE void real(const i32x8& x, f64x8& y) {
+        y = __builtin_convertvector(x, f64x8);
+    }
+    static QESTIM_INLINE void sign(const i64x8& up, i32x8& spin) {
+        spin = -1 - 2 * __builtin_convertvector(up, i32x8);
+    }
+};
+template <>
+struct Eight<double> {
+    typedef f64x8 type;
+    typedef f64x8 wide;
+    static constexpr bool bounded = true;
+    static QESTIM_INLINE void real(const f64x8& x, f64x8& y) { y = x; }
+    static QESTIM_INLINE void sign(const i64x8& up, f64x8& spin) {
+        spin = (f64x8)((i64x8)(f64x8{} + 1.0) | (~up & kSign));
+    }
+};
 
 // An array on a cache line, zeroed.
 template <class T>
@@ -53,10 +86,9 @@ struct Random8 {
         c[lane] = splitmix64(state);
         d[lane] = splitmix64(state);
     }
-    // Each call gives two vectors of uniforms in (0, 1), of 32 bits each.
-    QESTIM_INLINE void next(f64x8& first, f64x8& second) {
+    QESTIM_INLINE void next(u64x8& bits) {
         const u64x8 sum = a + d;
-        const u64x8 bits = ((sum << 23) | (sum >> 41)) + a;
+        bits = ((sum << 23) | (sum >> 41)) + a;
         const u64x8 shifted = b << 17;
         c ^= a;
         d ^= b;
@@ -64,6 +96,11 @@ struct Random8 {
         a ^= d;
         c ^= shifted;
         d = (d << 45) | (d >> 19);
+    }
+    // Each call gives two vectors of uniforms in (0, 1), of 32 bits each.
+    QESTIM_INLINE void next(f64x8& first, f64x8& second) {
+        u64x8 bits;
+        next(bits);
         const u64x8 one = u64x8{} + 0x3ff0000000000000ULL;
         const u64x8 high = ((bits >> 32) << 20) | one;
         const u64x8 low = ((bits << 32) >> 12) | one;
@@ -96,6 +133,30 @@ QESTIM_INLINE void heat_bath(const f64x8& field, const f64x8& factor,
     p = p * r + 1.000000071654657;
     const i64x8 bits = (i64x8)p + ((i64x8)shifted << 52);
     up = uniform + uniform * (f64x8)bits < 1.0;
+}
+
+// The same decision where 16 bits of the uniform suffice for it: u lies between k / 2^16
+// and (k + 1) / 2^16. `t` is field * factor in single precision, good to 3e-6 where it
+// matters. `unsure` are the lanes, about one in 2^16, that need more bits of u and the
+// decision above.
+QESTIM_INLINE void quick_heat_bath(const f32x16& t, const i32x16& k, i32x16& up,
+                                   i32x16& unsure) {
+    constexpr float kMagic = 12582912.0f;  // 1.5 * 2^23
+    const f32x16 limit = f32x16{} + 30.0f;
+    f32x16 x = t > limit ? limit : t;
+    x = x < -limit ? -limit : x;
+    const f32x16 shifted = x + kMagic;
+    const f32x16 r = x - (shifted - kMagic);
+    // 2^r for |r| <= 1/2: least largest relative error, 2.6e-6.
+    f32x16 p = r * 9.57010197e-3f + 5.59178608e-2f;
+    p = p * r + 2.40247448e-1f;
+    p = p * r + 6.93121815e-1f;
+    p = p * r + 9.99999261e-1f;
+    const i32x16 bits = (i32x16)p + ((i32x16)shifted << 23);
+    const f32x16 odds = (f32x16)bits + 1.0f;
+    const f32x16 least = __builtin_convertvector(k, f32x16) * odds;
+    up = least + odds < 65536.0f * (1 - 1e-5f);
+    unsure = up ^ (least < 65536.0f * (1 + 1e-5f));
 }
 
 // log(u / (1 - u)) for u in (0, 1), to about 1e-11.

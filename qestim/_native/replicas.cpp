@@ -4,35 +4,6 @@
 namespace qestim {
 namespace {
 
-constexpr int64_t kSign = std::numeric_limits<int64_t>::min();
-
-// Eight fields, how they become doubles, and spins from a mask. (References, since a
-// vector that a function returned would depend on the instruction set.)
-template <class F>
-struct Eight;
-template <>
-struct Eight<int32_t> {
-    typedef i32x8 type;
-    typedef i32x16 wide;  // what an addition takes at once
-    static constexpr bool bounded = false;
-    static QESTIM_INLINE void real(const i32x8& x, f64x8& y) {
-        y = __builtin_convertvector(x, f64x8);
-    }
-    static QESTIM_INLINE void sign(const i64x8& up, i32x8& spin) {
-        spin = -1 - 2 * __builtin_convertvector(up, i32x8);
-    }
-};
-template <>
-struct Eight<double> {
-    typedef f64x8 type;
-    typedef f64x8 wide;
-    static constexpr bool bounded = true;
-    static QESTIM_INLINE void real(const f64x8& x, f64x8& y) { y = x; }
-    static QESTIM_INLINE void sign(const i64x8& up, f64x8& spin) {
-        spin = (f64x8)((i64x8)(f64x8{} + 1.0) | (~up & kSign));
-    }
-};
-
 template <class F>
 QESTIM_INLINE void sparse_sweep(const SparseSweep<F>& work) {
     typedef typename Eight<F>::type Lanes;
@@ -179,86 +150,11 @@ QESTIM_INLINE void dense_sweep(const DenseSweep<F>& work) {
     }
 }
 
-// Fields of up to 64 spins: the bias and one row of the table for each code.
-template <class F, int Bits, int Quads>
-QESTIM_INLINE void tile_sweep(const TileSweep<F>& work) {
-    typedef typename Eight<F>::type Lanes;
-    typedef typename Eight<F>::wide Wide;
-    constexpr uint64_t kCode = (uint64_t{1} << Bits) - 1;
-    constexpr int kWides = Quads * 16 * sizeof(F) / sizeof(Wide);
-    const i64x8 bit = {1, 2, 4, 8, 16, 32, 64, 128};
-    for (int r = 0; r < work.replicas; ++r) {
-        const uint64_t* others = work.others + r * static_cast<size_t>(work.other_stride);
-        Wide sum[kWides];
-        for (int q = 0; q < kWides; ++q)
-            sum[q] = reinterpret_cast<const Wide*>(work.bias)[q];
-        const F* rows = work.table;
-        for (int t = 0; t < work.other_tiles; ++t) {
-            uint64_t word = others[t];
-            for (int g = 0; g < work.groups[t]; ++g) {
-                const Wide* row = reinterpret_cast<const Wide*>(rows + (word & kCode) * 64);
-                for (int q = 0; q < kWides; ++q) sum[q] += row[q];
-                word >>= Bits;
-                rows += 64 << Bits;
-            }
-        }
-        Lanes field[2 * Quads];
-        std::memcpy(field, sum, sizeof(field));
-        const f64x8 factor = f64x8{} + work.factor[r];
-        Random8 random = work.random[r];
-        f64x8 energy = {};
-        i64x8 spins = {};
-        for (int q = 0; q < Quads; ++q) {
-            f64x8 uniform[2];
-            random.next(uniform[0], uniform[1]);
-            for (int b = 0; b < 2; ++b) {
-                f64x8 f;
-                i64x8 up;
-                Eight<F>::real(field[2 * q + b], f);
-                heat_bath<Eight<F>::bounded>(f, factor, uniform[b], up);
-                spins |= up & (bit << (16 * q + 8 * b));
-                if (work.energy) {
-                    if (work.bias_only)
-                        Eight<F>::real(
-                            reinterpret_cast<const Lanes*>(work.bias)[2 * q + b], f);
-                    energy += (f64x8)((i64x8)f ^ (~up & kSign));
-                }
-            }
-        }
-        work.random[r] = random;
-        work.spins[r * static_cast<size_t>(work.stride)] = static_cast<uint64_t>(
-            ((spins[0] | spins[4]) | (spins[1] | spins[5])) |
-            ((spins[2] | spins[6]) | (spins[3] | spins[7])));
-        if (work.energy)
-            work.energy[r] += ((energy[0] + energy[4]) + (energy[1] + energy[5])) +
-                              ((energy[2] + energy[6]) + (energy[3] + energy[7]));
-    }
-}
-
-template <class F, int Bits>
-QESTIM_INLINE void tile_sweep(const TileSweep<F>& work) {
-    switch (work.quads) {
-        case 1: return tile_sweep<F, Bits, 1>(work);
-        case 2: return tile_sweep<F, Bits, 2>(work);
-        case 3: return tile_sweep<F, Bits, 3>(work);
-        default: return tile_sweep<F, Bits, 4>(work);
-    }
-}
-
-template <class F>
-QESTIM_INLINE void tile_sweep(const TileSweep<F>& work) {
-    if (work.bits == 6) return tile_sweep<F, 6>(work);
-    if (work.bits == 5) return tile_sweep<F, 5>(work);
-    tile_sweep<F, 4>(work);
-}
-
 }  // namespace
 
 QESTIM_CLONES void sweep(const SparseSweep<int32_t>& work) { sparse_sweep(work); }
 QESTIM_CLONES void sweep(const SparseSweep<double>& work) { sparse_sweep(work); }
 QESTIM_CLONES void sweep(const DenseSweep<int32_t>& work) { dense_sweep(work); }
 QESTIM_CLONES void sweep(const DenseSweep<double>& work) { dense_sweep(work); }
-QESTIM_CLONES void sweep(const TileSweep<int32_t>& work) { tile_sweep(work); }
-QESTIM_CLONES void sweep(const TileSweep<double>& work) { tile_sweep(work); }
 
 }  // namespace qestim

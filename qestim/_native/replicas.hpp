@@ -73,6 +73,7 @@ struct TileSweep {  // 64 spins of one side in every replica
     const int* groups;  // codes in each tile of the other side
     const F *bias, *table;
     Random8* random;
+    uint64_t* fine;  // further bits of a uniform
     const double* factor;
     double* energy;  // nullptr where nobody asks
     bool bias_only;  // count the fields alone in the energy, not the couplings
@@ -207,6 +208,7 @@ class DenseReplicas {
 template <class F>
 struct SideTable {
     int num_spins = 0, tiles = 0, other_tiles = 0, bits = 6;
+    int together = 0;  // so many of the first variables are neighbours in the model
     std::vector<int> variables, quads, groups;  // quads: 16s of a tile; groups: of its
     size_t rows = 0;                            // codes as a source
     Buffer<F> bias, table;                      // table[tile][group][code][64]
@@ -218,7 +220,7 @@ class BipartiteReplicas {
     using Sides = SideTable<F>[2];
 
     BipartiteReplicas(const Couplings<F>& m, int size, const Sides& sides)
-        : m_(m), sides_(sides), size_(size), random_(size), factor_(size),
+        : m_(m), sides_(sides), size_(size), random_(size), fine_(size), factor_(size),
           energy_(size) {
         for (int side = 0; side < 2; ++side)
             spins_[side] = Buffer<uint64_t>(
@@ -236,6 +238,9 @@ class BipartiteReplicas {
             const int others = sides[1 - side].num_spins;
             t.bits = others <= 192 ? 6 : others <= 320 ? 5 : 4;
             t.tiles = (t.num_spins + 63) / 64;
+            while (t.together < t.num_spins &&
+                   t.variables[t.together] == t.variables[0] + t.together)
+                ++t.together;
             t.other_tiles = (others + 63) / 64;
             for (int k = 0; k < t.tiles; ++k)
                 t.quads.push_back((std::min(64, t.num_spins - 64 * k) + 15) / 16);
@@ -271,6 +276,7 @@ class BipartiteReplicas {
 
     void seed(int slot, uint64_t state) {
         for (int lane = 0; lane < 8; ++lane) random_[slot].seed_lane(lane, state);
+        fine_[slot] = splitmix64(state);
     }
     void set_spins(int slot, const int8_t* spins) {
         for (int side = 0; side < 2; ++side) {
@@ -285,17 +291,12 @@ class BipartiteReplicas {
         for (int side = 0; side < 2; ++side) {
             const SideTable<F>& t = sides_[side];
             const uint64_t* words = word(side, slot);
-            // Eight spins at a time where they are neighbours in the model too.
-            for (int k = 0; k < t.num_spins; k += 8) {
-                const uint8_t byte = static_cast<uint8_t>(words[k / 64] >> (k % 64));
-                const int8_t* eight = spins_of_byte()[byte].spin;
-                const int* v = &t.variables[k];
-                if (k + 8 <= t.num_spins && v[7] == v[0] + 7)
-                    std::memcpy(spins + v[0], eight, 8);
-                else
-                    for (int b = 0; b < std::min(8, t.num_spins - k); ++b)
-                        spins[v[b]] = eight[b];
-            }
+            int k = 0;
+            for (; k + 8 <= t.together; k += 8)
+                std::memcpy(spins + t.variables[0] + k,
+                            spins_of_byte()[words[k / 64] >> (k % 64) & 255].spin, 8);
+            for (; k < t.num_spins; ++k)
+                spins[t.variables[k]] = words[k / 64] >> (k % 64) & 1 ? 1 : -1;
         }
     }
     void set_beta(int slot, double beta) { factor_[slot] = 2 * beta * m_.unit * kLog2E; }
@@ -317,7 +318,7 @@ class BipartiteReplicas {
             size_, t.quads[tile], t.other_tiles, t.bits, t.tiles,
             std::max(sides_[1 - side].tiles, 1), sides_[1 - side].groups.data(),
             &t.bias[64 * tile], t.table.data() + tile * t.rows * 64, &random_[0],
-            &factor_[0], energy ? &energy_[0] : nullptr, side == 0,
+            &fine_[0], &factor_[0], energy ? &energy_[0] : nullptr, side == 0,
             &spins_[side][tile], &spins_[1 - side][0]});
     }
 
@@ -325,6 +326,7 @@ class BipartiteReplicas {
     const Sides& sides_;
     int size_;
     Buffer<Random8> random_;
+    Buffer<uint64_t> fine_;
     Buffer<double> factor_, energy_;
     Buffer<uint64_t> spins_[2];
 };

@@ -7,39 +7,68 @@
 #include <nanobind/stl/string.h>
 
 #include <cstdlib>
+#include <memory>
 #include <new>
 #include <optional>
 #include <stdexcept>
 #include <string>
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 namespace qestim {
 namespace {
 
-// Zeros whose pages the system hands out as they are written: reads can be many.
+// Zeros whose pages the system hands out as they are written: reads can be many. Asked
+// for in large pages, since a fault costs as much as a dozen sweeps of a small model.
 template <class T>
-struct Zeros {
-    T* data;
-    nb::capsule owner;
+class Zeros {
+  public:
     explicit Zeros(size_t size)
-        : data(static_cast<T*>(std::calloc(std::max<size_t>(size, 1), sizeof(T)))),
-          owner(data, [](void* p) noexcept { std::free(p); }) {
-        if (!data) throw std::bad_alloc();
-    }
+        : block_(std::make_unique<Block>(std::max<size_t>(size, 1) * sizeof(T))) {}
+    T* data() { return static_cast<T*>(block_->data); }
     nb::object numpy(std::initializer_list<size_t> shape) {
-        return nb::cast(nb::ndarray<nb::numpy, T>(data, shape, owner));
+        T* values = data();
+        Block* owned = block_.release();
+        nb::capsule owner(owned, [](void* p) noexcept { delete static_cast<Block*>(p); });
+        return nb::cast(nb::ndarray<nb::numpy, T>(values, shape, owner));
     }
+
+  private:
+    struct Block {
+        size_t bytes;
+        void* data;
+#ifdef __linux__
+        explicit Block(size_t size)
+            : bytes(size), data(mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {
+            if (data == MAP_FAILED) throw std::bad_alloc();
+            if (bytes >= size_t{1} << 22) madvise(data, bytes, MADV_HUGEPAGE);
+        }
+        ~Block() { munmap(data, bytes); }
+#else
+        explicit Block(size_t size) : bytes(size), data(std::calloc(size, 1)) {
+            if (!data) throw std::bad_alloc();
+        }
+        ~Block() { std::free(data); }
+#endif
+        Block(const Block&) = delete;
+        Block& operator=(const Block&) = delete;
+    };
+    std::unique_ptr<Block> block_;
 };
 
 struct Run {
     std::vector<double> betas;  // hottest first, the target last
-    int64_t num_chains, num_reads, burn_in, thin;
+    int64_t num_chains, num_reads, burn_in, thin, num_energies;
     uint64_t seed;
     const int8_t* initial;  // [chain][temperature][n] or nullptr
     int num_threads;
     bool symmetric;
     // results
     int8_t* spins;                               // [read][chain][n]
-    double* energies;                            // [chain][temperature][read]
+    double* energies;                            // [chain][temperature][the last num_energies reads]
     std::vector<int8_t> last;                    // as `initial`
     std::vector<int64_t> accepted, trips, done;  // [chain][pair], [chain], [chain]
 };
@@ -107,7 +136,8 @@ void run_group(Run& run, int n, int64_t first, int64_t last, Control& control,
     const int64_t sweeps = run.burn_in + run.thin * run.num_reads;
     for (int64_t sweep = 1; sweep <= sweeps; ++sweep) {
         const bool record = sweep == next_read;
-        replicas.sweep(record || temperatures > 1);
+        const int64_t place = read - (run.num_reads - run.num_energies);
+        replicas.sweep(temperatures > 1 || (record && place >= 0));
         if (temperatures > 1)
             for (int64_t c = 0; c < chains; ++c) swap_temperatures(c);
         if (record) {
@@ -119,8 +149,8 @@ void run_group(Run& run, int n, int64_t first, int64_t last, Control& control,
                 // Without fields s and -s are equally likely: a fair coin decides.
                 if (run.symmetric && ladder.uniform() < 0.5)
                     for (int i = 0; i < n; ++i) spins[i] = -spins[i];
-                for (int k = 0; k < temperatures; ++k)
-                    run.energies[(chain * temperatures + k) * run.num_reads + read] =
+                for (int k = 0; place >= 0 && k < temperatures; ++k)
+                    run.energies[(chain * temperatures + k) * run.num_energies + place] =
                         replicas.energy(ladder.slot[k]);
                 run.done[chain] = read + 1;
             }
@@ -262,7 +292,7 @@ nb::tuple temper(Vector<double> h, Vector<int32_t> row, Vector<int32_t> col,
                  std::optional<nb::ndarray<const int8_t, nb::ndim<3>, nb::c_contig,
                                            nb::device::cpu>> initial,
                  int num_threads, double time_limit, nb::object interrupt,
-                 const std::string& layout) {
+                 const std::string& layout, int64_t num_energies) {
     Couplings<double> m;
     m.n = static_cast<int>(h.size());
     m.h.assign(h.data(), h.data() + m.n);
@@ -296,6 +326,7 @@ nb::tuple temper(Vector<double> h, Vector<int32_t> row, Vector<int32_t> col,
         throw nb::value_error("initial must have shape (chains, temperatures, n)");
     run.num_chains = num_chains;
     run.num_reads = num_reads;
+    run.num_energies = num_energies < 0 ? num_reads : std::min(num_energies, num_reads);
     run.burn_in = burn_in;
     run.thin = thin;
     run.seed = seed;
@@ -303,9 +334,9 @@ nb::tuple temper(Vector<double> h, Vector<int32_t> row, Vector<int32_t> col,
     run.num_threads = std::max(1, num_threads);
     run.symmetric = std::all_of(m.h.begin(), m.h.end(), [](double x) { return x == 0; });
     Zeros<int8_t> spins(chains * reads * n);
-    Zeros<double> energies(chains * temperatures * reads);
-    run.spins = spins.data;
-    run.energies = energies.data;
+    Zeros<double> energies(chains * temperatures * run.num_energies);
+    run.spins = spins.data();
+    run.energies = energies.data();
     run.last.resize(chains * temperatures * n);
     run.accepted.resize(chains * (temperatures - 1));
     run.trips.resize(chains);
@@ -322,7 +353,8 @@ nb::tuple temper(Vector<double> h, Vector<int32_t> row, Vector<int32_t> col,
     }
     if (control.stopped()) control.rethrow();
     return nb::make_tuple(spins.numpy({reads, chains, n}),
-                          energies.numpy({chains, temperatures, reads}),
+                          energies.numpy({chains, temperatures,
+                                          static_cast<size_t>(run.num_energies)}),
                           to_numpy(std::move(run.last), {chains, temperatures, n}),
                           to_numpy(std::move(run.accepted), {chains, temperatures - 1}),
                           to_numpy(std::move(run.trips), {chains}),
@@ -338,6 +370,7 @@ void bind_tempering(nb::module_& module) {
                "num_chains"_a, "num_reads"_a, "burn_in"_a, "thin"_a, "seed"_a,
                "initial"_a = nb::none(), "num_threads"_a = 1, "time_limit"_a = 0.0,
                "interrupt"_a = nb::none(), "layout"_a = "auto",
-               "Reads [read][chain] at the last beta; energies at every beta; the last "
-               "states; accepted swaps; round trips; complete reads; the kernel's name.");
+               "num_energies"_a = -1,
+               "Reads [read][chain] at the last beta; energies at every beta, of the "
+               "last num_energies reads; the last states; accepted swaps; round trips; complete reads; the kernel's name.");
 }

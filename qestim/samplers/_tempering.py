@@ -73,7 +73,9 @@ class Tempering:
         if self._stopped:
             return np.zeros((reads, self.chains, len(self.model)), dtype=np.int8)
         self.burnt += burn_in
-        spins = self._advance(reads, burn_in, thin)
+        # A run that may end early needs every energy, any other those of the records.
+        endless = self._deadline == np.inf and self._interrupt is None
+        spins = self._advance(reads, burn_in, thin, _MAX_RECORDS if endless else -1)
         self.done = self._done
         if self.done.min() >= 16 or not self._records:
             kept = int(self.done.min())
@@ -134,7 +136,9 @@ class Tempering:
 
     # ---- stages ------------------------------------------------------------
 
-    def _kernel(self, betas, reads, burn_in, thin, initial=None, chains=None):
+    def _kernel(
+        self, betas, reads, burn_in, thin, initial=None, chains=None, num_energies=-1
+    ):
         remaining = 0.0
         if self._deadline < np.inf:
             remaining = max(self._deadline - time.monotonic(), 1e-6)
@@ -155,11 +159,12 @@ class Tempering:
             num_threads=self._num_threads,
             time_limit=remaining,
             interrupt=self._interrupt,
+            num_energies=num_energies,
         )
         self._stopped = bool((result[5] < reads).any())
         return result
 
-    def _advance(self, reads, burn_in, thin):
+    def _advance(self, reads, burn_in, thin, num_energies=-1):
         """Continue every replica of the chains."""
         start = self.last
         if start is None and self._initial is not None:
@@ -173,7 +178,9 @@ class Tempering:
             self._trips,
             self._done,
             kind,
-        ) = self._kernel(self.betas, reads, burn_in, thin, start)
+        ) = self._kernel(
+            self.betas, reads, burn_in, thin, start, num_energies=num_energies
+        )
         self.layout = kind
         sweeps = burn_in + reads * thin
         self.sweeps += sweeps
@@ -183,7 +190,8 @@ class Tempering:
     def _observe(self, spins, energies, thin):
         """Keep the observables of a stage, each of shape (chains, records)."""
         energies = energies[:, :, -_MAX_RECORDS:]
-        overlaps = np.swapaxes(spins[-_MAX_RECORDS:] @ self._modes, 0, 1)
+        recent = spins[-_MAX_RECORDS:].astype(np.float32)
+        overlaps = np.swapaxes(recent @ self._modes.astype(np.float32), 0, 1)
         if not self.model.h.any():
             overlaps = np.abs(overlaps)  # the sign is drawn anew for every read
         self._records = [energies[:, -1], *np.moveaxis(overlaps, -1, 0)]

@@ -23,6 +23,7 @@ def temper(
     time_limit=0.0,
     interrupt=None,
     layout="auto",
+    num_energies=-1,
 ):
     """Return reads, energies, last states, swaps, round trips and complete reads.
 
@@ -81,6 +82,8 @@ def temper(
             break
     last = s[slot].astype(np.int8)
     complete = np.full(num_chains, done, dtype=np.int64)
+    if num_energies >= 0:
+        energies = energies[:, :, num_reads - min(num_energies, num_reads) :]
     return spins, energies, last, accepted, trips, complete, "numpy"
 
 
