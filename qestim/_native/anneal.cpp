@@ -95,7 +95,7 @@ int lanes_for(int64_t reads, int threads, std::initializer_list<int> widths) {
 }
 
 Job make_job(const Coefficients& c, double largest, double& unit, int64_t reads,
-             int threads, bool limited, Isa isa) {
+             int threads, bool limited, bool random_order, Isa isa) {
     const double pairs = 0.5 * static_cast<double>(c.n) * static_cast<double>(c.n - 1);
     const bool dense = c.n > 128 && static_cast<double>(c.m) > 0.1 * pairs;
     unit = common_unit(c, largest);
@@ -121,6 +121,17 @@ Job make_job(const Coefficients& c, double largest, double& unit, int64_t reads,
         // More reads share a row while it is in the cache, but end together.
         const int64_t width =
             std::clamp<int64_t>((reads + threads - 1) / threads, 1, limited ? 8 : 64);
+        if (const BitKernel kernel = dense_bits(isa); kernel && integer && !random_order &&
+                                                      reach < 60000 &&
+                                                      is_complete(c, unit)) {
+            auto rows = std::make_shared<BitModel>(bit_rows(c, unit, reach));
+            return Job{"dense-bits",
+                       [=](const Schedule& s, int64_t first, int64_t count,
+                           int8_t* spins, Poll poll) {
+                           return kernel(*rows, s, first, count, spins, poll);
+                       },
+                       width};
+        }
         const DenseKernel kernel = integer ? dense_int8(isa) : dense_float(isa);
         auto rows = std::make_shared<DenseModel>(dense_rows(c, unit, integer));
         return Job{integer ? "dense-int8" : "dense-float32",
@@ -187,7 +198,7 @@ nb::tuple anneal(Vector<double> h, Vector<int32_t> row, Vector<int32_t> col,
         const bool limited =
             time_limit > 0 || target_energy > -std::numeric_limits<double>::infinity();
         const Job job = make_job(c, largest > 0 ? largest : 1, unit, num_reads, threads,
-                                 limited, isa);
+                                 limited, random_order, isa);
         kernel = job.kernel;
         // In the model's own units, so that the size of the coefficients is harmless.
         std::vector<double> scaled(betas.data(), betas.data() + betas.shape(0));

@@ -79,18 +79,34 @@ struct DenseModel {
     int largest = 1;                     // max |J|
 };
 
+// Complete graphs with couplings +1 and -1: a bit a coupling, set for +1 and on the
+// diagonal, in rows of `stride` words. All fields lie in -2^(planes-1) .. 2^(planes-1)-1.
+struct BitModel {
+    int64_t n = 0, blocks = 0, stride = 0;
+    int planes = 0;
+    Buffer<uint64_t> rows;               // 64 a block, one more; zeros from n on
+    Buffer<uint64_t> corner;             // of row i, the word that holds column i
+    Buffer<uint64_t> parity;             // of each spin, a bit
+    Buffer<float> half;                  // parity / 2
+    std::vector<int32_t> h;
+    const uint64_t* zeros() const { return rows.data() + n * stride; }
+};
+
 // Anneals reads first .. first + count - 1, whose spins (+-1) are the rows of `spins`.
 // Returns whether it came to the end. `width`: reads side by side, count <= width.
 using SparseKernel = bool (*)(const SparseModel&, const Schedule&, int64_t first,
                               int64_t count, int width, int8_t* spins, Poll);
 using DenseKernel = bool (*)(const DenseModel&, const Schedule&, int64_t first,
                              int64_t count, int8_t* spins, Poll);
+using BitKernel = bool (*)(const BitModel&, const Schedule&, int64_t first,
+                           int64_t count, int8_t* spins, Poll);
 
 SparseKernel sparse_int8(Isa);
 SparseKernel sparse_int16(Isa);
 SparseKernel sparse_float(Isa);
 DenseKernel dense_int8(Isa);
 DenseKernel dense_float(Isa);
+BitKernel dense_bits(Isa);  // in the order of the spins; null where it would be slow
 
 // The order of the spins in one sweep: the same for every read.
 inline void shuffle_order(std::vector<int32_t>& order, uint64_t seed, int64_t sweep) {

@@ -89,27 +89,12 @@ struct DenseRead {
     // The field at or below which each spin of the block stays (int8 rows: of f s,
     // float rows: of g s, and there equality flips).
     QESTIM_FORCE void draw(FieldV* limit, int64_t at, float scale) {
-        F32 depth[kWords];
-        for (int w = 0; w < kWords; ++w)
-            depth[w] = scale * threshold<kBytes, Gibbs>(random.next(w));
         if constexpr (kInteger) {
-            alignas(64) int32_t deep[kBlock];
-            alignas(64) int16_t narrow[kBlock];
-            const F32* half = reinterpret_cast<const F32*>(model.half.data() + at);
-            const F32 most = F32{} + 32767.0f, least = F32{} - 32767.0f;
-            for (int w = 0; w < kWords; ++w) {
-                F32 x = depth[w] + half[w];
-                x = x < most ? x : most;
-                if constexpr (Gibbs) x = x > least ? x : least;
-                I32 d = __builtin_convertvector(x, I32);
-                if constexpr (Gibbs) d += (I32)(__builtin_convertvector(d, F32) > x);
-                reinterpret_cast<I32*>(deep)[w] = ~d;
-            }
-            for (int k = 0; k < kBlock; ++k) narrow[k] = static_cast<int16_t>(deep[k]);
-            for (int p = 0; p < kParts; ++p)
-                limit[p] = reinterpret_cast<FieldV*>(narrow)[p];
+            draw_limits<kBytes, Gibbs>(limit, random, model.half.data() + at, scale,
+                                       32767.0f);
         } else {
-            for (int p = 0; p < kParts; ++p) limit[p] = -depth[p];
+            for (int p = 0; p < kParts; ++p)
+                limit[p] = -(scale * threshold<kBytes, Gibbs>(random.next(p)));
         }
     }
 

@@ -211,4 +211,42 @@ inline DenseModel dense_rows(const Coefficients& c, double unit, bool integer) {
     return out;
 }
 
+// Whether every pair is coupled by one and the same strength; each pair comes once.
+inline bool is_complete(const Coefficients& c, double unit) {
+    if (c.m != c.n * (c.n - 1) / 2) return false;
+    return std::all_of(c.value, c.value + c.m, [=](double v) {
+        return std::fabs(std::fabs(v) - unit) <= 0.5 * unit;
+    });
+}
+
+inline BitModel bit_rows(const Coefficients& c, double unit, double reach) {
+    BitModel out;
+    const int64_t n = c.n;
+    out.n = n;
+    out.blocks = (n + 63) / 64;
+    out.stride = (out.blocks + 7) / 8 * 8;
+    while (std::ldexp(1.0, out.planes - 1) < reach / 2 + 2) ++out.planes;
+    out.rows = Buffer<uint64_t>(static_cast<size_t>((out.blocks * 64 + 1) * out.stride));
+    out.corner = Buffer<uint64_t>(static_cast<size_t>(out.blocks) * 64);
+    out.parity = Buffer<uint64_t>(static_cast<size_t>(out.blocks));
+    out.half = Buffer<float>(static_cast<size_t>(out.blocks) * 64);
+    out.h.resize(n);
+    const auto set = [&](int64_t i, int64_t j, uint64_t bit) {
+        out.rows[i * out.stride + j / 64] |= bit << (j % 64);
+    };
+    for (int64_t k = 0; k < c.m; ++k) {
+        set(c.row[k], c.col[k], c.value[k] > 0);
+        set(c.col[k], c.row[k], c.value[k] > 0);
+    }
+    for (int64_t i = 0; i < n; ++i) {
+        set(i, i, 1);
+        out.corner[i] = out.rows[i * out.stride + i / 64];
+        out.h[i] = static_cast<int32_t>(nearest(c.h[i] / unit));
+        const uint64_t odd = (n - 1 + out.h[i]) & 1;
+        out.parity[i / 64] |= odd << (i % 64);
+        out.half[i] = 0.5f * static_cast<float>(odd);
+    }
+    return out;
+}
+
 }  // namespace qestim::annealing

@@ -85,3 +85,29 @@ QESTIM_FORCE typename Pack<Bytes>::f32 threshold(const typename Pack<Bytes>::u64
         return minus_log<Bytes>(i) - minus_log<Bytes>((I)(0x80000000u - (U)i));
     return minus_log<Bytes>(i);
 }
+
+// For 64 spins, the s f (see SpinRange) at or below which each stays; cut off at +-most.
+template <int Bytes, bool Gibbs>
+QESTIM_FORCE void draw_limits(typename Pack<Bytes>::i16* limit,
+                              Random<Bytes, 256 / Bytes>& random, const float* half,
+                              float scale, float most) {
+    using F = typename Pack<Bytes>::f32;
+    using I = typename Pack<Bytes>::i32;
+    constexpr int kWords = 256 / Bytes;
+    I deep[kWords];
+    for (int w = 0; w < kWords; ++w) {
+        F x = scale * threshold<Bytes, Gibbs>(random.next(w)) +
+              reinterpret_cast<const F*>(half)[w];
+        x = x < F{} + most ? x : F{} + most;
+        if constexpr (Gibbs) x = x > F{} - most ? x : F{} - most;
+        I d = __builtin_convertvector(x, I);
+        if constexpr (Gibbs) d += (I)(__builtin_convertvector(d, F) > x);
+        deep[w] = ~d;
+    }
+    alignas(64) int32_t wide[64];
+    alignas(64) int16_t narrow[64];
+    for (int w = 0; w < kWords; ++w) reinterpret_cast<I*>(wide)[w] = deep[w];
+    for (int k = 0; k < 64; ++k) narrow[k] = static_cast<int16_t>(wide[k]);
+    for (int p = 0; p < kWords / 2; ++p)
+        limit[p] = reinterpret_cast<typename Pack<Bytes>::i16*>(narrow)[p];
+}
