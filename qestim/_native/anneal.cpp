@@ -13,58 +13,6 @@ using namespace qestim::annealing;
 
 namespace {
 
-Isa best_isa() {
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && \
-    !defined(QESTIM_NO_CLONES)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("x86-64-v4")) return Isa::avx512;
-    if (__builtin_cpu_supports("avx2")) return Isa::avx2;
-#endif
-    return Isa::baseline;
-}
-
-Isa choose_isa(const std::string& name) {
-    const Isa best = best_isa();
-    if (name.empty()) return best;
-    const Isa isa = name == "avx512" ? Isa::avx512
-                    : name == "avx2" ? Isa::avx2
-                                     : Isa::baseline;
-    if ((isa == Isa::baseline && name != "baseline") || isa > best)
-        throw nb::value_error(("The 'isa' parameter of anneal must be '' or one of "
-                               "'baseline', 'avx2' and 'avx512' that this machine has. "
-                               "Got '" + name + "' instead.").c_str());
-    return isa;
-}
-
-void check(const Coefficients& c) {
-    for (int64_t i = 0; i < c.n; ++i)
-        if (!std::isfinite(c.h[i]))
-            throw nb::value_error("The linear biases passed to anneal must be finite.");
-    for (int64_t k = 0; k < c.m; ++k) {
-        if (!std::isfinite(c.value[k]))
-            throw nb::value_error("The couplings passed to anneal must be finite.");
-        const int64_t i = c.row[k], j = c.col[k];
-        if (i < 0 || i >= c.n || j < 0 || j >= c.n || i == j)
-            throw nb::value_error("The ends of the couplings passed to anneal must be "
-                                  "two different spins from 0 to n - 1.");
-    }
-}
-
-// Whether the energy is at or below the target. Sums in another order differ by
-// rounding: an energy that equals the target must count as reached.
-bool reaches(const Coefficients& c, const int8_t* s, double target) {
-    double e = 0, size = 0;
-    for (int64_t i = 0; i < c.n; ++i) {
-        e += c.h[i] * s[i];
-        size += std::fabs(c.h[i]);
-    }
-    for (int64_t k = 0; k < c.m; ++k) {
-        e += c.value[k] * (s[c.row[k]] * s[c.col[k]]);
-        size += std::fabs(c.value[k]);
-    }
-    return e <= target + 1e-12 * size;
-}
-
 void random_spins(int8_t* spins, int64_t n, uint64_t seed, uint64_t read) {
     uint64_t state = read_state(seed ^ 0x696e697469616cULL, read), bits = 0;
     for (int64_t i = 0; i < n; ++i) {
@@ -162,7 +110,7 @@ nb::tuple anneal(Vector<double> h, Vector<int32_t> row, Vector<int32_t> col,
     for (size_t s = 0; s < betas.shape(0); ++s)
         if (!(betas.data()[s] >= 0))
             throw nb::value_error("The betas must not be negative or nan.");
-    const Isa isa = choose_isa(isa_name);
+    const Isa isa = choose_isa(isa_name, "anneal");
     const int threads = std::max(1, num_threads);
 
     Control control(time_limit, interrupt);
@@ -172,7 +120,7 @@ nb::tuple anneal(Vector<double> h, Vector<int32_t> row, Vector<int32_t> col,
     const char* kernel = "none";
     {
         nb::gil_scoped_release release;
-        check(c);
+        check(c, "anneal");
         for (int64_t r = 0; r < num_reads; ++r) {
             if (initial)
                 std::copy_n(initial->data() + r * n, n, spins.data() + r * n);

@@ -3,16 +3,9 @@
 // are integers in some unit, which kernel fits, and its rows.
 #pragma once
 
-#include "anneal.hpp"
+#include "coefficients.hpp"
 
 namespace qestim::annealing {
-
-struct Coefficients {
-    int64_t n, m;
-    const double* h;
-    const int32_t *row, *col;
-    const double* value;
-};
 
 // Rounds to the nearest integer without a call; |x| < 2^51.
 inline double nearest(double x) {

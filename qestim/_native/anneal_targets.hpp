@@ -24,7 +24,7 @@ namespace baseline {
 
 #ifdef QESTIM_X86_TARGETS
 namespace avx2 {
-#define QESTIM_TARGET __attribute__((target("avx2")))
+#define QESTIM_TARGET __attribute__((target("avx2,fma")))
 #define QESTIM_WIDTH 32
 #include "anneal_vectors.hpp"
 #include QESTIM_KERNELS

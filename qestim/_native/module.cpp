@@ -7,6 +7,7 @@ void bind_tempering(nb::module_&);
 void bind_exact(nb::module_&);
 void bind_convert(nb::module_&);
 void bind_cardinality(nb::module_&);
+void bind_bifurcation(nb::module_&);
 
 static const char* instruction_set() {
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && \
@@ -27,4 +28,5 @@ NB_MODULE(_kernels, module) {
     bind_exact(module);
     bind_convert(module);
     bind_cardinality(module);
+    bind_bifurcation(module);
 }
