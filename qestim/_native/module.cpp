@@ -8,6 +8,7 @@ void bind_exact(nb::module_&);
 void bind_convert(nb::module_&);
 void bind_cardinality(nb::module_&);
 void bind_bifurcation(nb::module_&);
+void bind_cim(nb::module_&);
 
 static const char* instruction_set() {
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && \
@@ -29,4 +30,5 @@ NB_MODULE(_kernels, module) {
     bind_convert(module);
     bind_cardinality(module);
     bind_bifurcation(module);
+    bind_cim(module);
 }
