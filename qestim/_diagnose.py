@@ -8,7 +8,7 @@ from numbers import Real
 
 import numpy as np
 
-from qestim import _pseudolikelihood as pseudo
+from qestim.qubo import _pseudolikelihood as pseudo
 from qestim._reads import read_spins
 from qestim.qubo import IsingArrays
 from qestim.testing import (
