@@ -73,7 +73,9 @@ class BoltzmannSampler(BaseSampler):
     chains between the hottest and the coldest temperature, ``burn_in``, ``thin``,
     ``autocorrelation_time`` (in sweeps, of the slowest observable), ``ess`` (effective
     number of the reads), ``r_hat`` (split, largest), ``mixed``, and ``log_z`` with its
-    standard error ``log_z_error`` (None where not asked for or not reached).
+    standard error ``log_z_error`` (None where not asked for or not reached). When a
+    limit ended the call early, ``stopped_by`` is ``"time_limit"`` or ``"interrupt"``,
+    and ``num_reads_completed`` says how far it came.
     The observables are the energy and the overlaps with the two lowest eigenvectors of
     the coupling matrix, along which a model of this kind orders first.
 
@@ -197,6 +199,8 @@ class BoltzmannSampler(BaseSampler):
             "burn_in": run.burnt,
             "thin": thin,
             "num_sweeps_done": run.sweeps,
+            "num_reads_completed": min(int(run.done.sum()), num_reads),
+            "stopped_by": run.stopped_by,
             **run.diagnose(),
         }
         # Reads go round the chains, so that any first part of them is spread too.

@@ -37,6 +37,7 @@ class Tempering:
         self.chains = chains
         self.complaints = []
         self.layout = "unused"
+        self.stopped_by = ""
         self.burnt = self.sweeps = 0
         self.done = np.zeros(chains, dtype=np.int64)
         self.last: Any = None
@@ -80,7 +81,7 @@ class Tempering:
         if self.done.min() >= 16 or not self._records:
             kept = int(self.done.min())
             self._observe(spins[:kept], self._energies[:, :, :kept], thin)
-            self._rates = self._accepted.sum(axis=0) / max(self._offers, 1)
+            self._rates = self._exchanged
         self._production_thin = thin
         return spins
 
@@ -162,6 +163,9 @@ class Tempering:
             num_energies=num_energies,
         )
         self._stopped = bool((result[5] < reads).any())
+        if self._stopped:
+            late = time.monotonic() >= self._deadline
+            self.stopped_by = "time_limit" if late else "interrupt"
         return result
 
     def _advance(self, reads, burn_in, thin, num_energies=-1):
@@ -182,9 +186,11 @@ class Tempering:
             self.betas, reads, burn_in, thin, start, num_energies=num_energies
         )
         self.layout = kind
-        sweeps = burn_in + reads * thin
-        self.sweeps += sweeps
-        self._offers = self.chains * sweeps / 2
+        # Of each chain, since a call that is stopped leaves them at different reads.
+        sweeps = burn_in + self._done * thin
+        self.sweeps += int(sweeps.max())
+        offers = max(float(sweeps.sum()) / 2, 1.0)
+        self._exchanged = np.minimum(self._accepted.sum(axis=0) / offers, 1.0)
         return spins
 
     def _observe(self, spins, energies, thin):
@@ -208,7 +214,7 @@ class Tempering:
             return np.inf, np.inf
         half = reads // 2
         self._observe(spins[half:], self._energies[:, :, half:], thin)
-        self._rates = self._accepted.sum(axis=0) / max(self._offers, 1)
+        self._rates = self._exchanged
         r_hat = max(split_r_hat(x) for x in self._records)
         return r_hat, thin * max(autocorrelation_time(x) for x in self._records)
 

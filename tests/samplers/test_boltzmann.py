@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
+from qestim import _native
 from qestim.exceptions import MixingWarning, TimeLimitWarning
 from qestim.qubo import IsingArrays, spins_of
 from qestim.samplers import BoltzmannSampler, ExactSampler
+from qestim.testing import sherrington_kirkpatrick
 
 SEEDS, BETAS = range(6), [0.3, 1.0, 2.0]
 
@@ -193,6 +195,29 @@ def test_time_limit_returns_soon_and_warns_when_nothing_is_complete(soon):
     assert time.monotonic() - start < soon
     assert len(reads) == 8
     assert reads.info["ess"] == 0
+
+
+@pytest.mark.skipif(_native.kernel_name == "numpy", reason="numpy reads too slowly")
+def test_a_ladder_that_a_time_limit_stops_counts_the_sweeps_that_were_done():
+    # Exchange rates of sweeps that were never run would look like a frozen ladder.
+    ladder = {"num_temperatures": 8, "burn_in": 20, "thin": 20, "log_z": False}
+    sampler = BoltzmannSampler(beta=1.0, num_reads=10**6, seed=0, **ladder)
+    bqm = sherrington_kirkpatrick(60, 0)
+    info = sampler.sample(bqm, time_limit=0.8).info
+    assert info["stopped_by"] == "time_limit"
+    assert 16 < info["num_reads_completed"] < 10**6
+    whole = sampler.sample(bqm, num_reads=1000).info
+    assert whole["stopped_by"] == ""
+    assert whole["num_reads_completed"] == 1000
+    assert np.allclose(info["swap_rates"], whole["swap_rates"], atol=0.1)
+    asked = []
+
+    def interrupt():
+        asked.append(1)
+        return len(asked) > 8
+
+    answer = sampler.sample(bqm, interrupt_function=interrupt).info
+    assert answer["stopped_by"] == "interrupt"
 
 
 def test_time_limit_keeps_the_reads_that_the_seed_gives(soon):
