@@ -220,6 +220,8 @@ def test_a_ladder_that_a_time_limit_stops_counts_the_sweeps_that_were_done():
     assert answer["stopped_by"] == "interrupt"
 
 
+# On a slow machine the few reads that are left say little of R-hat.
+@pytest.mark.filterwarnings("ignore::qestim.exceptions.MixingWarning")
 def test_time_limit_keeps_the_reads_that_the_seed_gives(soon):
     sampler = BoltzmannSampler(
         num_reads=3 * 10**6,
