@@ -15,7 +15,7 @@ using V = Pack<QESTIM_WIDTH>;
 constexpr int kParts = kBlock * 2 / QESTIM_WIDTH;  // vectors of the fields of a block
 constexpr int kLanes = QESTIM_WIDTH / 2;
 constexpr int kChunk = QESTIM_WIDTH / 8;           // words in a vector
-constexpr int kTogether = QESTIM_WIDTH == 64 ? 4 : 2;
+constexpr int kTogether = 4;
 
 // x + value in the lanes of part `part` of the block whose bit is set.
 QESTIM_FORCE V::i16 add_where(V::i16 x, uint64_t bits, int part, int16_t value) {
@@ -114,7 +114,8 @@ struct BitRead {
         const int top = 16 - model.planes;  // for the sign
         const uint64_t* word = words(b);
         const uint64_t below = minus[b];
-        for (int p = 0; p < kParts; ++p) x[p] = V::i16{} + static_cast<int16_t>(offset << top);
+        const auto start = static_cast<int16_t>(offset << top);
+        for (int p = 0; p < kParts; ++p) x[p] = V::i16{} + start;
         for (int q = 0; q < model.planes; ++q)
             for (int p = 0; p < kParts; ++p)
                 x[p] = add_where(x[p], word[q * kChunk], p,
