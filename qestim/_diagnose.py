@@ -8,9 +8,9 @@ from numbers import Real
 
 import numpy as np
 
-from qestim.qubo import _pseudolikelihood as pseudo
 from qestim._reads import read_spins
 from qestim.qubo import IsingArrays
+from qestim.qubo import _pseudolikelihood as pseudo
 from qestim.testing import (
     ExactLaw,
     correlation_time,
