@@ -2,13 +2,17 @@
 """The inverse temperature at which reads of an Ising model were drawn."""
 
 import numpy as np
+import scipy.special
+
+from qestim.qubo import IsingArrays
+from qestim.qubo._pseudolikelihood import flip_energies, maximum
 
 
 def effective_beta(h, J, spins, *, upper=20.0):
     r"""Fit the inverse temperature of reads by maximum pseudo-likelihood.
 
-    With the local slopes :math:`a_i = -2 s_i (h_i + \sum_j J_{ij} s_j)` the estimate
-    is the maximum of the concave mean of :math:`\log \sigma(\beta a_i)`.
+    With :math:`a_i = -2 s_i (h_i + \sum_j J_{ij} s_j)`, the energy of flipping a spin,
+    the estimate is the maximum of the concave mean of :math:`\log \sigma(\beta a_i)`.
 
     Parameters
     ----------
@@ -44,25 +48,10 @@ def effective_beta(h, J, spins, *, upper=20.0):
     >>> round(beta, 4), round(error, 4)
     (0.5493, 0.5774)
     """
-    spins = np.asarray(spins, dtype=np.float64)
-    slope = -2 * spins * (spins @ J + h)
-    if not np.any(slope):
+    change = flip_energies(IsingArrays.from_matrix(J, h), np.asarray(spins, np.int8))
+    if not change.any():
         return float("nan"), float("inf")
-
-    def weak(beta):  # the probability of the other spin
-        return 1 / (1 + np.exp(np.clip(beta * slope, -500, 500)))
-
-    low, high = 0.0, float(upper)
-    if np.mean(slope * weak(low)) <= 0:
-        high = low
-    elif np.mean(slope * weak(high)) >= 0:
-        low = high
-    while high - low > 1e-6 * upper:
-        middle = 0.5 * (low + high)
-        if np.mean(slope * weak(middle)) > 0:
-            low = middle
-        else:
-            high = middle
-    beta = 0.5 * (low + high)
-    information = np.sum(slope**2 * weak(beta) * (1 - weak(beta)))
+    beta = float(np.clip(maximum(change), 0.0, upper))
+    weak = scipy.special.expit(-beta * change)  # the probability of the other spin
+    information = np.sum(change**2 * weak * (1 - weak))
     return beta, float(1 / np.sqrt(information)) if information else float("inf")
