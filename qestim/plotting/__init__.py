@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures of reads and of how well samplers do, in scikit-learn's Display style.
+
+matplotlib is imported when something is drawn, not before.
+"""
+
+from qestim.plotting._beta_eff import BetaEffDisplay
+from qestim.plotting._energies import EnergyHistogramDisplay
+from qestim.plotting._success import SuccessProbabilityDisplay
+from qestim.plotting._time_to_solution import TimeToSolutionDisplay
+from qestim.plotting._trajectory import TrajectoryDisplay
+
+__all__ = [
+    "BetaEffDisplay",
+    "EnergyHistogramDisplay",
+    "SuccessProbabilityDisplay",
+    "TimeToSolutionDisplay",
+    "TrajectoryDisplay",
+]
