@@ -176,7 +176,7 @@ nb::tuple anneal(Vector<double> h, Vector<int32_t> row, Vector<int32_t> col,
         });
     }
     control.rethrow();
-    for (int64_t r = last_read.load() + 1; r > 0 && r < num_reads; ++r)
+    for (int64_t r = std::min(last_read.load(), num_reads) + 1; r < num_reads; ++r)
         completed[static_cast<size_t>(r)] = 0;
     const bool all = std::all_of(completed.begin(), completed.end(),
                                  [](char c) { return c != 0; });

@@ -4,9 +4,7 @@
 // instead of target_clones; all copies give the same bits.
 // No include guard: a source file includes this once, after defining QESTIM_KERNELS.
 
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && \
-    !defined(QESTIM_NO_CLONES)
-#define QESTIM_X86_TARGETS 1
+#ifdef QESTIM_X86_TARGETS
 #include <immintrin.h>
 #endif
 

@@ -17,8 +17,7 @@ struct Coefficients {
 };
 
 inline Isa best_isa() {
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && \
-    !defined(QESTIM_NO_CLONES)
+#ifdef QESTIM_X86_TARGETS
     __builtin_cpu_init();
     if (__builtin_cpu_supports("x86-64-v4")) return Isa::avx512;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Isa::avx2;

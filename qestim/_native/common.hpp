@@ -19,8 +19,12 @@
 
 namespace nb = nanobind;
 
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && \
-    !defined(QESTIM_NO_CLONES)
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
+#define QESTIM_X86_TARGETS 1
+#endif
+// Sanitizers define QESTIM_NO_CLONES: the function that chooses a clone runs before
+// they are ready. Functions compiled for one stated target are not concerned.
+#if defined(QESTIM_X86_TARGETS) && !defined(QESTIM_NO_CLONES)
 #define QESTIM_CLONES \
     __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
 #else

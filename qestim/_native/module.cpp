@@ -11,8 +11,7 @@ void bind_bifurcation(nb::module_&);
 void bind_cim(nb::module_&);
 
 static const char* instruction_set() {
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && \
-    !defined(QESTIM_NO_CLONES)
+#ifdef QESTIM_X86_TARGETS
     __builtin_cpu_init();
     if (__builtin_cpu_supports("x86-64-v4")) return "avx512";
     if (__builtin_cpu_supports("avx2")) return "avx2";
