@@ -12,6 +12,7 @@ def test_the_code_block_runs(capsys):
     names = {}
     exec(compile(block, "README.md", "exec"), names)
     printed = capsys.readouterr().out
-    assert names["Z"].shape == (1797, 16)
-    assert -names["cut"].first.energy == 12
-    assert "BoltzmannSampler" in printed
+    assert names["code"].transform(names["X"]).shape == (1797, 16)
+    assert -names["cut"].energy == 12
+    assert "beta_eff" in printed
+    assert "no couplings (J = 0) (control)" in printed
