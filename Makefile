@@ -14,7 +14,8 @@ TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt \
            $(wildcard qestim/_native/*.cpp qestim/_native/*.hpp)
 
-.PHONY: demo test test-all test-fallback pure-wheel lint check bench bench-quick clean
+.PHONY: demo test test-all test-fallback pure-wheel sanitize lint check bench \
+        bench-quick clean
 
 $(VENV)/installed: $(SOURCES)
 	@echo "Installing qestim into $(VENV) (a minute or two the first time) ..."
@@ -46,6 +47,13 @@ pure-wheel: $(VENV)/installed
 	CC=false CXX=false $(BIN)/pip wheel -q --no-deps --disable-pip-version-check \
 	    -w build/pure .
 	ls build/pure/qestim-*-py3-none-any.whl
+
+# The kernels under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer, in
+# build folders of their own: every source of qestim/_native, driven by the tests of the
+# kernels and of the samplers (.ci/sanitize says which). Fails on any report. Another
+# Python that has the test extra: make sanitize BIN=/path/to/bin.
+sanitize: $(if $(filter $(VENV)/%,$(BIN)),$(VENV)/installed)
+	.ci/sanitize $(BIN)
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
