@@ -36,9 +36,10 @@ QESTIM_INLINE uint64_t gather_bits(const i32x16* mask) {
            ((all[2] | all[6]) | (all[3] | all[7]));
 }
 
-// The spins that 16 random bits left open, with 53 more of them.
+// The spins that 16 random bits left open, with 53 more of them. (In a function
+// of its own, so that it is the same for every instruction set.)
 template <class F>
-uint64_t decide_finely(uint64_t open, const F* field, const uint16_t* coarse,
+[[gnu::noinline]] uint64_t decide_finely(uint64_t open, const F* field, const uint16_t* coarse,
                        double factor, uint64_t& fine) {
     uint64_t spins = 0;
     for (; open; open &= open - 1) {

@@ -133,6 +133,17 @@ def test_layouts_agree_on_a_large_bipartite_model():
         assert 0.8 < z.std() < 1.25
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_fewer_energies_are_those_of_the_last_reads(layout):
+    model = random_model(70, layout, 4)
+    for betas in [0.5], [0.2, 0.5]:
+        every, few = (
+            temper(model, betas, layout, 5, 20, num_energies=k) for k in (-1, 3)
+        )
+        np.testing.assert_array_equal(every[0], few[0])
+        np.testing.assert_array_equal(every[1][..., -3:], few[1])
+
+
 def test_one_sweep_is_the_product_of_its_heat_baths():
     # Two spins: the transition matrix of a sweep, and detailed balance of its steps.
     h, J, beta = np.array([0.3, -0.5]), 0.8, 0.9
