@@ -94,7 +94,7 @@ def ours(J, h, beta, seconds, state):
         start = time.process_time()
         draw(4000, thin=state["thin"])
         cost = (time.process_time() - start) / 4000
-        state["num_reads"] = int(np.clip(seconds / cost, 4000, 400_000))
+        state["num_reads"] = int(np.clip(seconds / cost, 4000, 1_200_000))
     traces = Traces(J, h)
     spins, info, _ = traces.timed(lambda: draw(state["num_reads"], thin=state["thin"]))
     traces.add(spins)
