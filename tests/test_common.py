@@ -9,9 +9,11 @@ from qestim import _native
 from qestim.samplers import (
     BaseSampler,
     BoltzmannSampler,
+    CIMSampler,
     DimodSampler,
     ExactSampler,
     SimulatedAnnealingSampler,
+    SimulatedBifurcationSampler,
 )
 from qestim.testing import check_sampler
 
@@ -21,6 +23,13 @@ BETAS = (1.0,) if _native.kernel_name == "numpy" else (0.3, 1.0, 2.0)
 # A sampler, and the inverse temperatures at which it claims a Boltzmann law.
 SAMPLERS = [
     (SimulatedAnnealingSampler(num_sweeps=200), None),
+    (SimulatedBifurcationSampler(num_steps=100), None),
+    (SimulatedBifurcationSampler(mode="ballistic", num_steps=100), None),
+    *(
+        (CIMSampler(model=model, num_steps=100), None)
+        for model in ("cac", "cfc", "sfc", "mean_field", "wigner")
+    ),
+    (CIMSampler(num_steps=100, boltzmann_beta=1.0), None),
     (ExactSampler(), BETAS),
     (BoltzmannSampler(), BETAS),
     (DimodSampler(dimod.ExactSolver()), None),

@@ -114,7 +114,7 @@ struct Group {
     const Evolution& run;
     int64_t n, tiles, count, tile;
     Buffer<float> x, e, f, q, signs, best, best_energy, mean;
-    std::vector<Random<QESTIM_WIDTH, kTileVectors>> random;
+    Buffer<Random<QESTIM_WIDTH, kTileVectors>> random;  // one a tile
 
     Group(const Feedback& J, const Evolution& run, int64_t count)
         : J(J), run(run), n(J.n), tiles((count + kLanes - 1) / kLanes), count(count),

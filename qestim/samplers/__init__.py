@@ -3,15 +3,19 @@
 
 from qestim.samplers._annealing import SimulatedAnnealingSampler, default_beta_range
 from qestim.samplers._base import BaseSampler
+from qestim.samplers._bifurcation import SimulatedBifurcationSampler
 from qestim.samplers._boltzmann import BoltzmannSampler
+from qestim.samplers._cim import CIMSampler
 from qestim.samplers._dimod import DimodSampler
 from qestim.samplers._exact import ExactSampler
 
 __all__ = [
     "BaseSampler",
     "BoltzmannSampler",
+    "CIMSampler",
     "DimodSampler",
     "ExactSampler",
     "SimulatedAnnealingSampler",
+    "SimulatedBifurcationSampler",
     "default_beta_range",
 ]
