@@ -62,7 +62,8 @@ class CIMSampler(BaseSampler):
         ``info["trajectory_steps"]``. Ask for few reads.
     boltzmann_beta : float, default=None
         Inverse temperature, in inverse units of the energy, of heat-bath sweeps that
-        finish the reads; ``info`` then has ``beta_eff`` and ``misfit``.
+        finish the reads; ``info`` then has ``beta_eff``, the temperature that fits
+        best, ``misfit``, the nats a spin that it leaves, and the test's ``misfit_p``.
     post_sweeps : int, default=100
         Number of those sweeps.
     device : {"cpu", "cuda"}, default="cpu"

@@ -4,7 +4,6 @@
 import time
 
 import numpy as np
-import torch
 
 from qestim._native._fallback._cim import advance
 
@@ -28,6 +27,8 @@ def evolve_on(device):
     RuntimeError
         If torch does not find the device.
     """
+    import torch
+
     device = torch.device(device)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise RuntimeError(
@@ -72,6 +73,8 @@ def _evolve(
     target_energy=-np.inf,
     interrupt=None,
 ):
+    import torch
+
     n = len(h)
     ends = torch.as_tensor(
         np.stack([np.concatenate([row, col]), np.concatenate([col, row])]).astype(
