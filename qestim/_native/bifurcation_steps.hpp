@@ -49,8 +49,10 @@ struct DenseRows {
         if constexpr (kInteger) return model.h[i];
         else return static_cast<double>(model.h_f[i]);
     }
+    // Of the couplings alone: the model's own counts the field too.
     int parity(int64_t i) const {
-        return kInteger ? model.negate[static_cast<size_t>(i)] + 1 : 0;
+        if constexpr (!kInteger) return 0;
+        else return (model.negate[static_cast<size_t>(i)] + 1 + model.h[i]) & 1;
     }
     const Row* row(int64_t i) const {
         if constexpr (kInteger) return model.rows.data() + i * model.stride;
@@ -122,7 +124,10 @@ struct SparseRows {
         if constexpr (kInteger) return model.h[i];
         else return static_cast<double>(model.h_f[i]);
     }
-    int parity(int64_t i) const { return kInteger ? model.range[i].parity : 0; }
+    int parity(int64_t i) const {
+        if constexpr (!kInteger) return 0;
+        else return (model.range[i].parity + model.h[i]) & 1;
+    }
     // Of the integer ones half the change of the field, of the others all of it.
     Weight weight(int64_t e) const {
         if constexpr (kInteger) return model.weight[e];

@@ -27,20 +27,20 @@ class Defaults:
 # Found by benchmarks/tune_cim.py.
 DEFAULTS = {
     "cac": Defaults(
-        0.075,
-        (-0.5, 1.0),
-        (1.0, 3.0),
-        (0.3, 0.3),
-        1.414,
+        0.1,
+        (-1.0, 0.5),
+        (0.5, 2.0),
+        (0.9, 0.9),
+        xi=1.1,
         amplitude=0.01,
         field="target",
     ),
     "cfc": Defaults(
-        0.1, (-1.0, 1.0), (1.0, 1.0), (0.15, 0.15), 1.414, errors=(0.01, 32.0)
+        0.12, (-2.0, 0.0), (2.0, 2.0), (0.3, 0.3), xi=0.8, errors=(0.01, 32.0)
     ),
     "sfc": Defaults(0.1, (-1.0, 1.0), (1.0, 3.0), (0.3, 0.0), 1.414, first_error=0.0),
-    "mean_field": Defaults(0.05, (0.0, 2.0), xi=0.5, noise=0.2, amplitude=0.01),
-    "wigner": Defaults(0.05, (0.0, 2.0), xi=0.5, noise=0.1),
+    "mean_field": Defaults(0.1, (-0.5, 1.5), xi=1.0, noise=0.4, amplitude=0.01),
+    "wigner": Defaults(0.08, (0.2, 1.2), xi=0.9, noise=0.4),
 }
 
 
@@ -109,8 +109,8 @@ def machine_of(sampler, scaled):
         "uniform": False,
         "mean_amplitude": scaling == "mean",
     }
-    facts = {name: list(pair) for name, pair in pairs.items()}
-    facts.update(xi=xi, noise=noise, dt=dt, field_scaling=scaling)
+    ranges = {name: list(pair) for name, pair in pairs.items()}
+    facts = {**ranges, "xi": xi, "noise": noise, "dt": dt, "field_scaling": scaling}
     return machine, facts
 
 
