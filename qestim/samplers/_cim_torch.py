@@ -4,6 +4,7 @@
 import time
 
 import numpy as np
+import scipy.sparse
 
 from qestim._native._fallback._cim import advance
 
@@ -76,14 +77,18 @@ def _evolve(
     import torch
 
     n = len(h)
-    ends = torch.as_tensor(
-        np.stack([np.concatenate([row, col]), np.concatenate([col, row])]).astype(
-            np.int64
-        )
-    )
-    weights = torch.as_tensor(np.concatenate([value, value]), dtype=torch.float32)
-    J = torch.sparse_coo_tensor(ends, weights, (n, n), device=device).coalesce()
-    J = J.to_dense() if 20 * len(value) > n * n else J.to_sparse_csr()
+    upper = scipy.sparse.coo_array((value, (row, col)), shape=(n, n))
+    matrix = (upper + upper.T).tocsr().tocoo()
+    if 20 * len(value) > n * n:
+        J = torch.as_tensor(matrix.toarray().astype(np.float32), device=device)
+    else:
+        J = torch.sparse_coo_tensor(
+            torch.as_tensor(np.stack(matrix.coords).astype(np.int64)),
+            torch.as_tensor(matrix.data.astype(np.float32)),
+            size=(n, n),
+            device=device,
+            check_invariants=True,
+        ).coalesce()
     h = torch.as_tensor(h, dtype=torch.float32, device=device)[:, None]
     generator = torch.Generator(device).manual_seed(seed % 2**63)
 
@@ -99,7 +104,7 @@ def _evolve(
     lowest = torch.full((num_reads,), torch.inf, device=device)
     best = torch.ones_like(x)
     # A group of one: room for float32 sums in the comparison with the target.
-    room = 1e-6 * float(weights.abs().sum() / 2 + h.abs().sum())
+    room = 1e-6 * float(np.abs(value).sum() + h.abs().sum())
     deadline = time.monotonic() + (time_limit or np.inf)
     record = np.zeros((num_reads, len(moments), n), dtype=np.float32)
     place = {int(step): index for index, step in enumerate(moments)}
