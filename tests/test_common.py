@@ -29,7 +29,6 @@ SAMPLERS = [
         (CIMSampler(model=model, num_steps=100), None)
         for model in ("cac", "cfc", "sfc", "mean_field", "wigner")
     ),
-    (CIMSampler(num_steps=100, boltzmann_beta=1.0), None),
     (ExactSampler(), BETAS),
     (BoltzmannSampler(), BETAS),
     (DimodSampler(dimod.ExactSolver()), None),

@@ -5,6 +5,7 @@ import dimod
 import numpy as np
 import pytest
 
+from qestim import _native
 from qestim.exceptions import TimeLimitWarning
 from qestim.qubo import IsingArrays
 from qestim.samplers import SimulatedAnnealingSampler, SimulatedBifurcationSampler
@@ -12,6 +13,10 @@ from qestim.samplers._dynamics import extreme_eigenvalues, in_units_of_rows
 from qestim.testing import check_sampler
 
 MODES = ["discrete", "ballistic"]
+
+needs_compiled = pytest.mark.skipif(
+    _native.kernel_name == "numpy", reason="minutes in numpy"
+)
 
 
 def glass(n, seed, vartype="SPIN", scale=1.0):
@@ -76,6 +81,7 @@ def test_spectra_are_those_of_the_matrix():
     assert scaled.value == pytest.approx(IsingArrays.from_matrix(J).value / unit)
 
 
+@needs_compiled
 def test_is_near_annealing_on_a_random_graph():
     rng = np.random.default_rng(1)
     row, col = np.triu_indices(400, 1)

@@ -19,6 +19,10 @@ from qestim.testing import check_sampler
 
 MODELS = ["cac", "cfc", "sfc", "mean_field", "wigner"]
 
+needs_compiled = pytest.mark.skipif(
+    _native.kernel_name == "numpy", reason="minutes in numpy"
+)
+
 
 def glass(n, seed, field=1.0):
     rng = np.random.default_rng(seed)
@@ -67,6 +71,7 @@ def test_isolated_spins_follow_their_field(model, scaling):
 
 
 @pytest.mark.parametrize("model", MODELS)
+@needs_compiled
 def test_is_near_annealing_on_a_random_graph(model):
     rng = np.random.default_rng(1)
     row, col = np.triu_indices(400, 1)
