@@ -187,7 +187,7 @@ class SimulatedBifurcationSampler(BaseSampler):
                 first_error=0.0,
                 amplitude=self.amplitude,
                 uniform=True,
-                mean_amplitude=True,
+                mean_amplitude=bool(model.value.any()),
                 interval=10,
                 moments=np.empty(0, dtype=np.int64),
                 **common,

@@ -107,7 +107,8 @@ def machine_of(sampler, scaled):
         # The vacuum's standard deviation is half the noise of the Wigner model.
         "amplitude": noise / 2 if sampler.model == "wigner" else defaults.amplitude,
         "uniform": False,
-        "mean_amplitude": scaling == "mean",
+        # Alone with its field a mode would stop at zero instead of crossing it.
+        "mean_amplitude": scaling == "mean" and highest > lowest,
     }
     ranges = {name: list(pair) for name, pair in pairs.items()}
     facts = {**ranges, "xi": xi, "noise": noise, "dt": dt, "field_scaling": scaling}

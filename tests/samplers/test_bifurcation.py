@@ -32,7 +32,7 @@ def test_finds_ground_states(mode, vartype):
     for seed in range(4):
         bqm = glass(12, seed, vartype)
         sampler = SimulatedBifurcationSampler(
-            mode=mode, num_reads=64, num_steps=500, seed=1
+            mode=mode, num_reads=300, num_steps=500, seed=1
         )
         found = sampler.sample(bqm).first.energy
         assert found == pytest.approx(dimod.ExactSolver().sample(bqm).first.energy)
