@@ -27,7 +27,8 @@ QESTIM_FORCE V::i16 add_where(V::i16 x, uint64_t bits, int part, int16_t value) 
                          0x100, 0x200, 0x400,  0x800,  0x1000, 0x2000, 0x4000, -0x8000};
     const auto word = static_cast<int16_t>(bits >> (16 * part));
     const V::i16 here = V::i16{} + word;
-    return x + ((V::i16)((here & lane) == lane) & value);
+    // The planes hold the sum modulo 2^16: unsigned numbers may wrap.
+    return (V::i16)((V::u16)x + (V::u16)((V::i16)((here & lane) == lane) & value));
 #endif
 }
 

@@ -12,6 +12,7 @@ struct Pack;
     struct Pack<BYTES> {                                           \
         typedef int8_t i8 __attribute__((vector_size(BYTES)));     \
         typedef int16_t i16 __attribute__((vector_size(BYTES)));   \
+        typedef uint16_t u16 __attribute__((vector_size(BYTES)));  \
         typedef int32_t i32 __attribute__((vector_size(BYTES)));   \
         typedef uint32_t u32 __attribute__((vector_size(BYTES)));  \
         typedef uint64_t u64 __attribute__((vector_size(BYTES)));  \
