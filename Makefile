@@ -14,7 +14,7 @@ TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt \
            $(wildcard qestim/_native/*.cpp qestim/_native/*.hpp)
 
-.PHONY: demo test test-all test-fallback pure-wheel sanitize lint check bench \
+.PHONY: demo test test-all test-slow test-fallback pure-wheel sanitize lint check bench \
         bench-quick clean
 
 $(VENV)/installed: $(SOURCES)
@@ -35,6 +35,9 @@ test: $(VENV)/installed
 
 test-all: $(VENV)/installed
 	$(TEST) -m "slow or not slow"
+
+test-slow: $(VENV)/installed
+	$(TEST) -m slow
 
 # The tests of the samplers once more on the kernels' numpy twins.
 test-fallback: $(VENV)/installed
