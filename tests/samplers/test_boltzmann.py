@@ -6,13 +6,13 @@ import warnings
 import dimod
 import numpy as np
 import pytest
-from scipy import integrate, stats
+from scipy import stats
 
 from qestim import _native
 from qestim.exceptions import MixingWarning, TimeLimitWarning
 from qestim.qubo import IsingArrays, spins_of
 from qestim.samplers import BoltzmannSampler, ExactSampler
-from qestim.testing import sherrington_kirkpatrick
+from qestim.testing import ising_2d, kaufman_energy, sherrington_kirkpatrick
 
 SEEDS, BETAS = range(6), [0.3, 1.0, 2.0]
 
@@ -247,74 +247,10 @@ def test_is_a_dimod_sampler():
     assert "target_energy" not in sampler.parameters
 
 
-def kaufman_energy(rows, cols, beta):
-    """Exact mean energy of a periodic Ising ferromagnet, J = -1 (Kaufman 1949)."""
-
-    def log_z(K):
-        k = np.arange(2 * cols)
-        cosh = np.cosh(2 * K) / np.tanh(2 * K) - np.cos(np.pi * k / cols)
-        gamma = np.arccosh(cosh)
-        gamma[0] = 2 * K + np.log(np.tanh(K))
-        x = rows * gamma / 2
-        odd, even = x[1::2], x[::2]
-        log_cosh = lambda y: np.logaddexp(y, -y) - np.log(2)  # noqa: E731
-        log_sinh = lambda y: np.log(np.abs(np.sinh(y)))  # noqa: E731
-        terms = [
-            log_cosh(odd).sum(),
-            log_sinh(odd).sum(),
-            log_cosh(even).sum(),
-            log_sinh(even).sum(),
-        ]
-        signs = [1, 1, 1, np.prod(np.sign(even))]
-        total = np.log(np.sum(signs * np.exp(np.array(terms) - max(terms)))) + max(
-            terms
-        )
-        volume = rows * cols
-        return (
-            -np.log(2)
-            + volume / 2 * np.log(2 * np.sinh(2 * K))
-            + cols * np.log(2)
-            + total
-        )
-
-    step = 1e-5
-    return -(log_z(beta + step) - log_z(beta - step)) / (2 * step)
-
-
-def test_kaufmans_energy_is_that_of_enumeration_and_of_onsager():
-    row, col = np.array(
-        [
-            (4 * r + c, 4 * (r + dr) % 16 + (c + dc) % 4)
-            for r in range(4)
-            for c in range(4)
-            for dr, dc in ((0, 1), (1, 0))
-        ]
-    ).T
-    bqm = dimod.BQM(4 * 4, "SPIN")
-    for i, j in zip(row, col, strict=True):
-        bqm.add_quadratic(i, j, -1.0)
-    exact = ExactSampler(beta=0.4, num_reads=1).sample(bqm).info["mean_energy"]
-    assert kaufman_energy(4, 4, 0.4) == pytest.approx(exact, rel=1e-6)
-    kappa = 2 * np.sinh(0.6) / np.cosh(0.6) ** 2
-    elliptic = integrate.quad(
-        lambda a: 1 / np.sqrt(1 - (kappa * np.sin(a)) ** 2), 0, np.pi / 2
-    )[0]
-    onsager = (
-        -1 / np.tanh(0.6) * (1 + 2 / np.pi * (2 * np.tanh(0.6) ** 2 - 1) * elliptic)
-    )
-    assert kaufman_energy(64, 64, 0.3) / 64**2 == pytest.approx(onsager, rel=1e-4)
-
-
 @pytest.mark.parametrize("beta", [0.3, 0.42, 0.6])
 def test_ising_16_by_16_has_kaufmans_energy(beta):
-    site = np.arange(256).reshape(16, 16)
-    row = np.concatenate([site.ravel(), site.ravel()]).astype(np.int32)
-    col = np.concatenate([np.roll(site, -1, a).ravel() for a in (0, 1)])
-    bqm = dimod.BQM.from_numpy_vectors(
-        np.zeros(256), (row, col, -np.ones(512)), 0.0, "SPIN"
-    )
-    reads = BoltzmannSampler(num_reads=2000, beta=beta, seed=0).sample(bqm)
+    reads = BoltzmannSampler(num_reads=2000, beta=beta, seed=0).sample(ising_2d(16))
     energy = reads.record.energy
     error = energy.std() / np.sqrt(reads.info["ess"])
-    assert abs(energy.mean() - kaufman_energy(16, 16, beta)) < 4 * error
+    assert abs(energy.mean() - kaufman_energy(16, beta)) < 4 * error
     assert error < 1.5
