@@ -229,7 +229,13 @@ class QBMVAETransformer(SpinCodeTransformer):
             likelihood=self.likelihood,
             generator=weights,
         ).to(device)
-        self.prior_ = BoltzmannMachine(self.n_components, self.prior)
+        try:
+            self.prior_ = BoltzmannMachine(self.n_components, self.prior)
+        except ValueError as error:
+            raise ValueError(
+                "The 'prior' parameter of QBMVAETransformer does not fit n_components="
+                f"{self.n_components}: {error}"
+            ) from error
         for parameter in self.prior_.parameters():  # some samplers refuse zeros
             torch.nn.init.normal_(parameter, 0, 0.01, generator=weights)
         self.prior_.to(device)

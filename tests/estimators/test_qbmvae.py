@@ -3,6 +3,7 @@ import pickle
 import threading
 
 import dimod
+import networkx as nx
 import numpy as np
 import pytest
 import torch
@@ -373,3 +374,10 @@ def test_what_cannot_work_says_why(digits):
             model.sample(n)
         with pytest.raises(ValueError, match=f"positive int. Got {n}"):
             model.restore(X[:2], n_draws=n)
+
+
+@pytest.mark.parametrize("prior", [[(0, 9)], nx.path_graph(["a", "b"]), [(1, 1)]])
+def test_a_prior_that_does_not_fit_is_refused_by_name(prior):
+    X = np.random.RandomState(0).normal(size=(8, 3))
+    with pytest.raises(ValueError, match=r"'prior' parameter .* n_components=4: graph"):
+        QBMVAETransformer(4, prior=prior).fit(X)
