@@ -223,7 +223,7 @@ def grid_search(X, y):
         ]
     )
     grid = {"code__kl_weight": [0.1, 1.0], "code__sampler__num_sweeps": [1, 100]}
-    search = GridSearchCV(model, grid, cv=3).fit(X, y)
+    search = GridSearchCV(model, grid, cv=3, verbose=1).fit(X, y)
     results = search.cv_results_
     for params, mean, sd in zip(
         results["params"],
@@ -295,7 +295,7 @@ def main():
         16, likelihood="bernoulli", max_iter=20, random_state=0
     )
     samplers = [SimulatedAnnealingSampler(), BoltzmannSampler(), "controls"]
-    print(qestim.compare(code, X[:900] / 16, samplers=samplers, cv=3))
+    print(qestim.compare(code, X[:900] / 16, samplers=samplers, cv=3, verbose=1))
 
     print(f"\nPictures: {', '.join(sorted(p.name for p in OUTPUT.glob('*.png')))}")
     print(f"Done in {time.perf_counter() - start:.0f} s")
