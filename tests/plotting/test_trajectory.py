@@ -63,6 +63,8 @@ def test_many_spins_are_thinned_and_the_label_says_so(ax):
 def test_one_step_and_zero_amplitudes_can_be_drawn(ax):
     TrajectoryDisplay.from_arrays(np.zeros((1, 3))).plot(ax=ax)
     ax.figure.canvas.draw()
+    low, high = ax.get_ylim()
+    assert low < 0 < high
 
 
 @pytest.mark.parametrize(
