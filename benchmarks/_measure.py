@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the benchmarks share: one pinned core, CPU seconds, rounds, and the files."""
 
+import argparse
 import importlib.metadata
 import json
 import os
@@ -71,8 +72,8 @@ def read_gset(path):
     return n, ends[:, 0], ends[:, 1], table[:, 2]
 
 
-def machine():
-    """Return what the figures depend on: versions, processor, kernels."""
+def machine(peers):
+    """Return what the figures depend on: processor, kernels, versions of packages."""
     cpu = platform.processor() or platform.machine()
     if os.path.exists("/proc/cpuinfo"):
         with open("/proc/cpuinfo") as lines:
@@ -81,7 +82,6 @@ def machine():
                     cpu = line.split(":", 1)[1].strip()
                     break
     packages = ("numpy", "scipy", "torch", "dimod", "scikit-learn")
-    peers = ("dwave-samplers", "openjij")
     return {
         "cpu": cpu,
         "kernels": _native.kernel_name,
@@ -124,3 +124,38 @@ def format_figure(value):
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.1f}"
     return str(value)
+
+
+def run_sections(name, title, sections, peers):
+    """Run a benchmark's command line: its sections, written one by one.
+
+    ``sections`` maps a title to its function of ``quick`` and whether it needs more
+    than one core. Sections that are not run keep their figures from the file.
+    """
+    parser = argparse.ArgumentParser(description=title)
+    parser.add_argument("--quick", action="store_true", help="small, a minute")
+    parser.add_argument("--only", nargs="*", choices=sections, help="these sections")
+    asked = parser.parse_args()
+    if asked.quick:
+        name += "_quick"
+    found = {}
+    if asked.only and (RESULTS / f"{name}.json").exists():
+        found = json.loads((RESULTS / f"{name}.json").read_text())["sections"]
+    cores = os.sched_getaffinity(0)
+    table = ""
+    for key, (run, needs_cores) in sections.items():
+        if asked.only and key not in asked.only:
+            continue
+        print(f"{key} ...", flush=True)
+        if not needs_cores:
+            pin_core()
+        found[key] = run(asked.quick)
+        os.sched_setaffinity(0, cores)
+        # Written after every section: a later one that dies loses nothing.
+        report = {
+            "title": title,
+            "machine": machine(peers),
+            "sections": {key: found[key] for key in sections if key in found},
+        }
+        table = write(name, report)
+    print(table)

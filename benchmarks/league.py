@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The league table: annealing, bifurcation and Ising machines against their peers.
+
+``python benchmarks/league.py [--quick] [--only SECTION ...]`` writes
+``benchmarks/results/league.json`` and ``.md`` (``league_quick`` with ``--quick``, which
+is not kept). Only ratios from one run are claims. MindQuantum needs an interpreter of
+its own: name it in the environment variable ``QESTIM_MINDQUANTUM_PYTHON``.
+"""
+
+import os
+
+# Before numpy and torch: every section has one core to itself.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import _peers
+from _measure import run_sections
+
+# title: (function, whether it needs more than one core)
+SECTIONS = {
+    "Simulated bifurcation: CPU to a cut": (_peers.bifurcation, False),
+    "Simulated bifurcation: steps": (_peers.bifurcation_steps, False),
+}
+
+
+if __name__ == "__main__":
+    run_sections(
+        "league",
+        "The league table of samplers",
+        SECTIONS,
+        ("dwave-samplers", "openjij", "simulated-bifurcation"),
+    )
