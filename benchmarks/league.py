@@ -12,6 +12,7 @@ import os
 # Before numpy and torch: every section has one core to itself.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import _mindquantum
 import _peers
 from _measure import run_sections
 
@@ -19,6 +20,7 @@ from _measure import run_sections
 SECTIONS = {
     "Simulated bifurcation: CPU to a cut": (_peers.bifurcation, False),
     "Simulated bifurcation: steps": (_peers.bifurcation_steps, False),
+    "Ising machines: MindQuantum": (_mindquantum.run, False),
 }
 
 
