@@ -14,6 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import _mindquantum
 import _peers
+import _records
 import _scaling
 from _measure import run_sections
 
@@ -22,6 +23,7 @@ SECTIONS = {
     "Simulated bifurcation: CPU to a cut": (_peers.bifurcation, False),
     "Simulated bifurcation: steps": (_peers.bifurcation_steps, False),
     "Ising machines: MindQuantum": (_mindquantum.run, False),
+    "K2000-like instance": (_records.k2000, False),
     "Cost as sparse models grow": (_scaling.sparse_growth, False),
     "Cost as dense models grow": (_scaling.dense_growth, False),
     "Cost as reads grow": (_scaling.reads_growth, False),
