@@ -98,12 +98,14 @@ nb::tuple evolve(Vector<double> h, Vector<int32_t> row, Vector<int32_t> col,
         const Feedback feedback = make_feedback(c, cim_height(isa), form);
         kernel = feedback.dense ? "dense-float32" : "sparse-float32";
         const CimKernel run = cim_kernel(base.model, isa);
-        // A few tiles share a panel of J in the cache; a sparse J is small enough.
-        const int64_t lanes = cim_lanes(isa), most = feedback.dense ? 4 : 1;
+        // A few tiles of two vectors share a panel of J in the cache. A sparse J is
+        // small: there the amplitudes of one vector at a time are to stay in it.
+        const int64_t lanes = cim_lanes(isa), tile = 2 * lanes;
         const int64_t share = (num_reads + num_threads - 1) / std::max(1, num_threads);
         const int64_t tiles =
-            call.limited() ? 1 : std::clamp<int64_t>((share + lanes - 1) / lanes, 1, most);
-        call.run(tiles * lanes, num_threads, [&](int64_t first, int64_t count, Poll poll) {
+            call.limited() ? 1 : std::clamp<int64_t>((share + tile - 1) / tile, 1, 4);
+        const int64_t width = feedback.dense ? tiles * tile : lanes;
+        call.run(width, num_threads, [&](int64_t first, int64_t count, Poll poll) {
             Evolution mine = base;
             mine.record = record.data() + first * records * c.n;
             return run(feedback, mine, first, count, call.spins.data() + first * c.n,

@@ -48,14 +48,14 @@ struct Evolution {
 };
 
 // Runs reads first .. first + count - 1, `first` being a multiple of the lanes of a
-// tile. `spins` holds their signs at the start where they are given, and their answers
+// vector. `spins` holds their signs at the start where they are given, and their answers
 // afterwards. Returns whether it came to the end, which is also where a read gets down
 // to the target: `reached` then marks it.
 using CimKernel = bool (*)(const Feedback&, const Evolution&, int64_t first,
                            int64_t count, int8_t* spins, char* reached, Poll);
 
 CimKernel cim_kernel(Model, Isa);
-int cim_lanes(Isa);   // reads in one tile
+int cim_lanes(Isa);   // reads in one vector
 int cim_height(Isa);  // rows of J in one panel
 
 }  // namespace qestim::annealing

@@ -11,7 +11,7 @@ namespace qestim::annealing {
 CimKernel cim_kernel(Model model, Isa isa) {
     return QESTIM_CHOOSE(isa, choose_cim)(model);
 }
-int cim_lanes(Isa isa) { return QESTIM_CHOOSE(isa, lanes_of_tile)(); }
+int cim_lanes(Isa isa) { return QESTIM_CHOOSE(isa, lanes_of_vector)(); }
 int cim_height(Isa isa) { return QESTIM_CHOOSE(isa, height_of_panel)(); }
 
 }  // namespace qestim::annealing

@@ -32,13 +32,12 @@ QESTIM_FORCE Real hyperbolic_tangent(Real x) {
 }
 
 // Two standard normal vectors from one draw each of angle and radius (Box and Muller).
-QESTIM_FORCE void normals(Random<QESTIM_WIDTH, kTileVectors>& random, int v, Real& a,
-                          Real& b) {
-    const Mask radius = (Mask)((Pack<QESTIM_WIDTH>::u32)random.next(v) >> 1) | 1;
-    const Mask angle = (Mask)((Pack<QESTIM_WIDTH>::u32)random.next(v) >> 1);
+QESTIM_FORCE void normals(Random<QESTIM_WIDTH, 1>& random, Real& a, Real& b) {
+    const Mask radius = (Mask)((Pack<QESTIM_WIDTH>::u32)random.next(0) >> 1) | 1;
+    const Mask angle = (Mask)((Pack<QESTIM_WIDTH>::u32)random.next(0) >> 1);
     const Real square = 2.0f * minus_log<QESTIM_WIDTH>(radius);
     Real length{};
-    for (int k = 0; k < QESTIM_WIDTH / 4; ++k) length[k] = __builtin_sqrtf(square[k]);
+    for (int k = 0; k < kWide; ++k) length[k] = __builtin_sqrtf(square[k]);
     // A quarter turn about each axis: |t| <= pi / 4, and the axis from two bits.
     const Real t = (__builtin_convertvector(angle & 0x1fffffff, Real) -
                     every(268435456.0)) * 2.92583616e-9f;
@@ -91,7 +90,7 @@ QESTIM_FORCE void advance(const Constants& c, Real& x, Real& e, Real f, Real q, 
     } else if constexpr (M == Model::wigner) {
         const Real both = square + e * e, power = both + 0.5f;
         Real root{};
-        for (int k = 0; k < QESTIM_WIDTH / 4; ++k) root[k] = __builtin_sqrtf(power[k]);
+        for (int k = 0; k < kWide; ++k) root[k] = __builtin_sqrtf(power[k]);
         const Real slope = (c.gain - both) * x - c.xi * f;
         // p - 1 for the one quadrature is -p - 1 = -(p - 1) - 2 for the other.
         const Real other = (-c.gain - 2.0f - both) * e - c.xi * q;
@@ -107,28 +106,38 @@ QESTIM_FORCE void advance(const Constants& c, Real& x, Real& e, Real f, Real q, 
     }
 }
 
+// The reads of a group, a vector of them at a time. The vectors of a tile stand side by
+// side where J is full; where it is sparse each has a block of its own, so that the
+// amplitudes of a step are near.
 template <Model M>
 struct Group {
     static constexpr bool kNoisy = M == Model::mean_field || M == Model::wigner;
     const Feedback& J;
     const Evolution& run;
-    int64_t n, tiles, count, tile;
+    int64_t n, count, vectors, stride;
     Buffer<float> x, e, f, q, signs, best, best_energy, mean;
-    Buffer<Random<QESTIM_WIDTH, kTileVectors>> random;  // one a tile
+    Buffer<Random<QESTIM_WIDTH, 1>> random;  // one a vector
 
     Group(const Feedback& J, const Evolution& run, int64_t count)
-        : J(J), run(run), n(J.n), tiles((count + kLanes - 1) / kLanes), count(count),
-          tile(J.padded * kLanes), x(all()), e(all()), f(all()),
+        : J(J), run(run), n(J.n), count(count),
+          vectors(J.dense ? (count + kLanes - 1) / kLanes * kTileVectors
+                          : (count + kWide - 1) / kWide),
+          stride(J.dense ? kLanes : kWide), x(all()), e(all()), f(all()),
           q(M == Model::wigner ? all() : 0), signs(all()), best(all()),
-          best_energy(static_cast<size_t>(tiles * kLanes)),
-          mean(static_cast<size_t>(tiles * kLanes)), random(static_cast<size_t>(tiles)) {}
-    size_t all() const { return static_cast<size_t>(tiles * tile); }
+          best_energy(static_cast<size_t>(vectors * kWide)),
+          mean(static_cast<size_t>(vectors * kWide)),
+          random(static_cast<size_t>(vectors)) {}
+    size_t all() const { return static_cast<size_t>(vectors * J.padded * kWide); }
+    int64_t begin(int64_t vector) const {
+        if (!J.dense) return vector * J.padded * kWide;
+        return vector / kTileVectors * J.padded * kLanes + vector % kTileVectors * kWide;
+    }
     size_t at(int64_t read, int64_t spin) const {
-        return static_cast<size_t>(read / kLanes * tile + spin * kLanes + read % kLanes);
+        return static_cast<size_t>(begin(read / kWide) + spin * stride + read % kWide);
     }
 
     void start(int64_t first, const int8_t* given) {
-        for (int64_t r = 0; r < tiles * kLanes; ++r) {
+        for (int64_t r = 0; r < vectors * kWide; ++r) {
             uint64_t state = read_state(run.seed, static_cast<uint64_t>(first + r));
             double sum = 0;
             for (int64_t i = 0; i < n; ++i) {
@@ -151,81 +160,104 @@ struct Group {
             mean[static_cast<size_t>(r)] = static_cast<float>(sum / static_cast<double>(n));
             best_energy[static_cast<size_t>(r)] = std::numeric_limits<float>::infinity();
         }
-        for (int64_t t = 0; t < tiles; ++t)
-            random[static_cast<size_t>(t)].seed(
+        for (int64_t v = 0; v < vectors; ++v)
+            random[static_cast<size_t>(v)].seed(
                 run.seed ^ 0x6e6f697365ULL,
-                static_cast<uint64_t>(first / 2 + t * kLanes / 2));
+                static_cast<uint64_t>((first + v * kWide) / 2));
+    }
+
+    // Steps one vector of reads. A full J has left its sums in f and q; of a sparse one
+    // they are taken here, and the new amplitudes go to f and q for the old to stay.
+    template <bool Dense>
+    QESTIM_FORCE void move(const Constants& c, float zeta_now, int64_t v) {
+        constexpr bool kPair = M == Model::wigner;
+        const int64_t from = begin(v), apart = Dense ? kLanes : kWide;
+        float *old_x = x.data() + from, *old_e = e.data() + from;
+        float* new_x = Dense ? old_x : f.data() + from;
+        float* new_e = Dense || !kPair ? old_e : q.data() + from;
+        Random<QESTIM_WIDTH, 1> noise = random[static_cast<size_t>(v)];
+        Real& average = reinterpret_cast<Real*>(mean.data())[v];
+        const Real zeta = run.mean_amplitude ? zeta_now * average : Real{} + zeta_now;
+        Real sum{}, z1{}, z2{}, spare{};
+        for (int64_t i = 0; i < n; ++i) {
+            const int64_t k = i * apart;
+            Real a = *reinterpret_cast<const Real*>(old_x + k);
+            Real b = *reinterpret_cast<const Real*>(old_e + k);
+            Real back, other{};
+            if constexpr (Dense) {
+                back = *reinterpret_cast<const Real*>(f.data() + from + k);
+                if constexpr (kPair)
+                    other = *reinterpret_cast<const Real*>(q.data() + from + k);
+            } else {
+                back = row_sum(J, old_x, i);
+                if constexpr (kPair) other = row_sum(J, old_e, i);
+            }
+            back += zeta * J.h[static_cast<size_t>(i)];
+            if constexpr (kPair) normals(noise, z1, z2);
+            if constexpr (M == Model::mean_field) {
+                if (i % 2 == 0) normals(noise, z1, spare);
+                else z1 = spare;
+            }
+            advance<M>(c, a, b, back, other, z1, z2);
+            *reinterpret_cast<Real*>(new_x + k) = a;
+            *reinterpret_cast<Real*>(new_e + k) = b;
+            sum += size_of(a);
+        }
+        average = sum * every(1 / static_cast<double>(n));
+        random[static_cast<size_t>(v)] = noise;
     }
 
     QESTIM_TARGET void step(const Instant& now) {
-        multiply(J, x.data(), f.data(), tiles);
-        if constexpr (M == Model::wigner) multiply(J, e.data(), q.data(), tiles);
         const Constants c(run, now);
-        for (int64_t t = 0; t < tiles; ++t) {
-            auto& noise = random[static_cast<size_t>(t)];
-            for (int v = 0; v < kTileVectors; ++v) {
-                Real* average = reinterpret_cast<Real*>(mean.data() + t * kLanes) + v;
-                const Real zeta = run.mean_amplitude ? every(now.zeta) * *average
-                                                     : every(now.zeta);
-                Real sum{}, z1{}, z2{}, spare{};
-                for (int64_t i = 0; i < n; ++i) {
-                    const int64_t k = t * tile + i * kLanes;
-                    Real& a = reinterpret_cast<Real*>(x.data() + k)[v];
-                    Real& b = reinterpret_cast<Real*>(e.data() + k)[v];
-                    const Real back = reinterpret_cast<Real*>(f.data() + k)[v] +
-                                      zeta * J.h[static_cast<size_t>(i)];
-                    Real other{};
-                    if constexpr (M == Model::wigner) {
-                        other = reinterpret_cast<Real*>(q.data() + k)[v];
-                        normals(noise, v, z1, z2);
-                    }
-                    if constexpr (M == Model::mean_field) {
-                        if (i % 2 == 0) normals(noise, v, z1, spare);
-                        else z1 = spare;
-                    }
-                    advance<M>(c, a, b, back, other, z1, z2);
-                    sum += size_of(a);
-                }
-                *average = sum * every(1 / static_cast<double>(n));
-            }
+        const float zeta = static_cast<float>(now.zeta);
+        if (J.dense) {
+            multiply_dense(J, x.data(), f.data(), vectors / kTileVectors);
+            if constexpr (M == Model::wigner)
+                multiply_dense(J, e.data(), q.data(), vectors / kTileVectors);
+            for (int64_t v = 0; v < vectors; ++v) move<true>(c, zeta, v);
+        } else {
+            for (int64_t v = 0; v < vectors; ++v) move<false>(c, zeta, v);
+            std::swap(x, f);
+            if constexpr (M == Model::wigner) std::swap(e, q);
         }
     }
 
-    // Energies of the signs, into `f`'s place; keeps the best signs of each read.
+    // Energies of the signs; keeps the best signs of each read. f is free here.
     QESTIM_TARGET void look(double bound, char* promising) {
-        for (size_t k = 0; k < all(); k += QESTIM_WIDTH / 4) {
+        for (size_t k = 0; k < all(); k += kWide) {
             const Real a = *reinterpret_cast<const Real*>(x.data() + k);
             *reinterpret_cast<Real*>(signs.data() + k) = a < 0 ? every(-1) : every(1);
         }
-        multiply(J, signs.data(), f.data(), tiles);
-        for (int64_t t = 0; t < tiles; ++t)
-            for (int v = 0; v < kTileVectors; ++v) {
-                Real energy{};
-                // Sums of 64 terms keep the rounding of long sums small.
-                for (int64_t from = 0; from < n; from += 64) {
-                    Real part{};
-                    for (int64_t i = from; i < std::min(n, from + 64); ++i) {
-                        const int64_t k = t * tile + i * kLanes;
-                        part += reinterpret_cast<Real*>(signs.data() + k)[v] *
-                                (0.5f * reinterpret_cast<Real*>(f.data() + k)[v] +
-                                 J.h[static_cast<size_t>(i)]);
-                    }
-                    energy += part;
+        if (J.dense) multiply_dense(J, signs.data(), f.data(), vectors / kTileVectors);
+        for (int64_t v = 0; v < vectors; ++v) {
+            const float* s = signs.data() + begin(v);
+            const float* field = f.data() + begin(v);
+            Real energy{};
+            // Sums of 64 terms keep the rounding of long sums small.
+            for (int64_t from = 0; from < n; from += 64) {
+                Real part{};
+                for (int64_t i = from; i < std::min(n, from + 64); ++i) {
+                    const Real back =
+                        J.dense ? *reinterpret_cast<const Real*>(field + i * stride)
+                                : row_sum(J, s, i);
+                    part += *reinterpret_cast<const Real*>(s + i * stride) *
+                            (0.5f * back + J.h[static_cast<size_t>(i)]);
                 }
-                Real& lowest =
-                    reinterpret_cast<Real*>(best_energy.data() + t * kLanes)[v];
-                const Mask better = energy < lowest;
-                if (!any<QESTIM_WIDTH>((Pack<QESTIM_WIDTH>::u64)better)) continue;
-                lowest = better ? energy : lowest;
-                for (int64_t i = 0; i < n; ++i) {
-                    const int64_t k = t * tile + i * kLanes;
-                    Real& kept = reinterpret_cast<Real*>(best.data() + k)[v];
-                    kept = better ? reinterpret_cast<Real*>(signs.data() + k)[v] : kept;
-                }
-                for (int k = 0; k < QESTIM_WIDTH / 4; ++k)
-                    promising[t * kLanes + v * (QESTIM_WIDTH / 4) + k] =
-                        better[k] && static_cast<double>(energy[k]) <= bound;
+                energy += part;
             }
+            Real& lowest = reinterpret_cast<Real*>(best_energy.data())[v];
+            const Mask better = energy < lowest;
+            if (!any<QESTIM_WIDTH>((Pack<QESTIM_WIDTH>::u64)better)) continue;
+            lowest = better ? energy : lowest;
+            float* kept = best.data() + begin(v);
+            for (int64_t i = 0; i < n; ++i) {
+                Real& one = *reinterpret_cast<Real*>(kept + i * stride);
+                one = better ? *reinterpret_cast<const Real*>(s + i * stride) : one;
+            }
+            for (int k = 0; k < kWide; ++k)
+                promising[v * kWide + k] =
+                    better[k] && static_cast<double>(energy[k]) <= bound;
+        }
     }
     void store(bool kept, int64_t read, int8_t* spins) const {
         const Buffer<float>& from = kept ? best : x;
@@ -238,7 +270,7 @@ bool evolve(const Feedback& J, const Evolution& run, int64_t first, int64_t coun
             int8_t* spins, char* reached, Poll poll) {
     Group<M> group(J, run, count);
     group.start(first, spins);
-    std::vector<char> promising(static_cast<size_t>(group.tiles * kLanes));
+    std::vector<char> promising(static_cast<size_t>(group.vectors * kWide));
     int64_t moment = 0;
     bool ended = false, stopped = false;
     const auto record = [&](int64_t step) {
@@ -282,5 +314,5 @@ inline CimKernel choose_cim(Model model) {
         default: return &evolve<Model::ballistic>;
     }
 }
-inline int lanes_of_tile() { return kLanes; }
+inline int lanes_of_vector() { return kWide; }
 inline int height_of_panel() { return kHeight; }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Included once for each instruction set. F = J X for tiles of reads: X is
-// [tile][spin][lane], a tile being two vectors of lanes.
+// [tile][spin][lane], a tile being two vectors of lanes; and sums of a sparse row.
 
 constexpr int kTileVectors = 2;
-constexpr int kLanes = kTileVectors * QESTIM_WIDTH / 4;
+constexpr int kWide = QESTIM_WIDTH / 4;  // reads in a vector
+constexpr int kLanes = kTileVectors * kWide;
 // Rows of J whose sums fit into the registers beside the tile's vectors.
 constexpr int kHeight = QESTIM_WIDTH == 64 ? 12 : QESTIM_WIDTH == 32 ? 6 : 4;
 using Real = Pack<QESTIM_WIDTH>::f32;
@@ -47,23 +48,11 @@ QESTIM_TARGET void multiply_dense(const Feedback& J, const float* x, float* f,
     }
 }
 
-QESTIM_TARGET void multiply_sparse(const Feedback& J, const float* x, float* f,
-                                   int64_t tiles) {
-    for (int64_t t = 0; t < tiles; ++t, x += J.padded * kLanes, f += J.padded * kLanes)
-        for (int64_t i = 0; i < J.n; ++i) {
-            Real s0{}, s1{};
-            for (int64_t e = J.begin[i]; e < J.begin[i + 1]; ++e) {
-                const Real* lanes =
-                    reinterpret_cast<const Real*>(x + J.neighbour[e] * kLanes);
-                s0 += J.weight[e] * lanes[0];
-                s1 += J.weight[e] * lanes[1];
-            }
-            reinterpret_cast<Real*>(f + i * kLanes)[0] = s0;
-            reinterpret_cast<Real*>(f + i * kLanes)[1] = s1;
-        }
-}
-
-inline void multiply(const Feedback& J, const float* x, float* f, int64_t tiles) {
-    if (J.dense) multiply_dense(J, x, f, tiles);
-    else multiply_sparse(J, x, f, tiles);
+// The sum over the neighbours of spin i of one vector of reads, [spin][lane].
+QESTIM_FORCE Real row_sum(const Feedback& J, const float* x, int64_t i) {
+    Real sum{};
+    for (int64_t e = J.begin[i]; e < J.begin[i + 1]; ++e)
+        sum += J.weight[e] *
+               *reinterpret_cast<const Real*>(x + int64_t{J.neighbour[e]} * kWide);
+    return sum;
 }
