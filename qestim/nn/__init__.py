@@ -3,11 +3,13 @@
 
 from qestim.nn._boltzmann import BoltzmannMachine
 from qestim.nn._bound import evidence_bound
+from qestim.nn._qama import QAMA
 from qestim.nn._restoration import conditional_mean
 from qestim.nn._temperature import effective_beta
 from qestim.nn._vae import SpinVAE, spin_entropy, straight_through_spins
 
 __all__ = [
+    "QAMA",
     "BoltzmannMachine",
     "SpinVAE",
     "conditional_mean",
