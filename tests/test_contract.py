@@ -10,7 +10,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from qestim.qubo import MaxCutProblem, Problem
+from qestim.qubo import AttentionProblem, MaxCutProblem, Problem
 
 
 @dataclass
@@ -48,7 +48,62 @@ def weighted_graph(seed, labels):
     return nx.relabel_nodes(graph, dict(enumerate(labels)))
 
 
+def normal(seed, *shape):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def masks(k, *shape):
+    """Return all masks that keep k of the last axis."""
+    rows = [np.isin(range(shape[-1]), c) for c in combinations(range(shape[-1]), k)]
+    many = product(rows, repeat=int(np.prod(shape[:-1])))
+    return [np.reshape(rows, shape) for rows in many]
+
+
+def levels(bits, *shape, total=None):
+    """Return all weights in steps, with a sum along the last axis if one is given."""
+    steps = 2**bits - 1
+    every = product(range(steps + 1), repeat=shape[-1])
+    rows = [row for row in every if total is None or sum(row) == total]
+    many = product(rows, repeat=int(np.prod(shape[:-1])))
+    return [np.reshape(rows, shape) / steps for rows in many]
+
+
+FORBIDDEN = normal(5, 1, 2, 4)
+FORBIDDEN[0, :, 2] = -np.inf
+
 CASES = [
+    Case(AttentionProblem(normal(0, 2, 2, 3), k=1), masks(1, 2, 2, 3), 12),
+    Case(
+        AttentionProblem(FORBIDDEN, k=2),
+        [mask for mask in masks(2, 1, 2, 4) if not mask[..., 2].any()],
+        6,
+    ),
+    Case(
+        AttentionProblem(
+            normal(1, 3, 4),
+            mode="shared",
+            k=2,
+            keys=normal(2, 3, 4, 2),
+            importance=normal(7, 3, 4),
+            redundancy=1.0,
+            cross_head=2.0,
+        ),
+        masks(2, 3, 4),
+        12,
+        soft=True,
+    ),
+    Case(
+        AttentionProblem(3 * normal(3, 1, 2, 3), mode="sparsemax", bits=2),
+        levels(2, 1, 2, 3, total=3),
+        12,
+    ),
+    Case(
+        AttentionProblem.from_attention(
+            *normal(4, 3, 2, 2, 5), mode="published", bits=2, cross_head=2.0
+        ),
+        levels(2, 2, 2),
+        8,
+    ),
     Case(MaxCutProblem(nx.petersen_graph()), subsets(range(10)), 10),
     Case(MaxCutProblem(weighted_graph(3, "abcdefg")), subsets("abcdefg"), 7),
     Case(
@@ -97,7 +152,8 @@ class TestContract:
 
     def test_decode_inverts_encode(self, case):
         for solution in case.solutions:
-            assert case.problem.decode(case.problem.encode(solution)) == solution
+            decoded = case.problem.decode(case.problem.encode(solution))
+            assert np.array_equal(decoded, solution)
 
     def test_number_of_variables(self, case):
         assert case.problem.to_bqm().num_variables == case.num_variables

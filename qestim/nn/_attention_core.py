@@ -20,6 +20,10 @@ from qestim.nn._attention_relevance import (
 from qestim.nn._attention_sampler import sample_keys
 from qestim.nn._attention_select import select_keys
 
+# Reads of a sampler, starts of the native solver, and the bits a sample from which
+# there are fewer starts.
+READS, STARTS, BITS = 10, 8, 4096
+
 
 def attend_shared(module, q, k, v, pad, same, need_weights):
     """Attend with one mask a head, reading the kept keys only.
@@ -116,11 +120,13 @@ def _select(module, relevance, keys):
     if module.sampler is not None:
         unit = unit_keys(keys, fixed)
         indices, marginal, reads = sample_keys(
-            module.sampler, module.num_reads, fixed, unit, module.k, *joint
+            module.sampler, module.num_reads or READS, fixed, unit, module.k, *joint
         )
     elif any(joint):
         unit = unit_keys(keys, fixed)
-        indices, marginal = select_keys(fixed, unit, module.k, *joint)
+        bits = fixed[0].numel()
+        starts = module.num_reads or min(max(BITS // bits, 1), STARTS)
+        indices, marginal = select_keys(fixed, unit, module.k, *joint, starts)
     else:
         indices, marginal = fixed.topk(module.k, -1, sorted=False).indices, fixed
     if module.grad == "none" or not torch.is_grad_enabled():

@@ -13,6 +13,7 @@ def select_keys(
     k: int,
     redundancy: float,
     cross_head: float,
+    starts: int,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     r"""Choose k keys a head at a low energy, for a batch of problems.
 
@@ -34,6 +35,9 @@ def select_keys(
         Keys a head. With fewer allowed, forbidden ones fill up.
     redundancy, cross_head : float
         The two :math:`\lambda`, in the units of the relevance.
+    starts : int
+        Greedy choices from which to descend; all but the first see a relevance with
+        noise, always the same. The lowest energy counts.
 
     Returns
     -------
@@ -49,25 +53,51 @@ def select_keys(
     # Heads that do not see each other move at once, others one after the other.
     step = 1 if cross else heads
     blocks = [slice(h, h + step) for h in range(0, heads, step)]
-    state = _State(relevance, unit, k, pair, cross)
+    state = _State(relevance.repeat(1, 1, starts, 1), unit, k, pair, cross)
+    noise = _noise(relevance, starts)
+    state.field += noise
     for slot in range(k):
         for block in blocks:
             state.enter(block, slot)
+    state.field -= noise
     while any([state.swap(block) for block in blocks]):
         pass
-    return state.chosen, state.marginals()
+    if starts == 1:
+        return state.chosen, state.marginals()
+    parts = (relevance.shape[0], heads, starts, relevance.shape[2])
+    best = state.energies().unflatten(1, parts[2:]).argmin(1)
+    picked = []
+    for tensor in (state.chosen, state.marginals()):
+        index = best[:, None, None, :, None].expand(
+            parts[0], heads, 1, parts[3], tensor.shape[-1]
+        )
+        picked.append(tensor.unflatten(2, parts[2:]).gather(2, index).squeeze(2))
+    return picked[0], picked[1]
 
 
 @select_keys.register_fake
-def _(relevance, unit, k, redundancy, cross_head):
+def _(relevance, unit, k, redundancy, cross_head, starts):
     shape = (*relevance.shape[:-1], k)
     return relevance.new_empty(shape, dtype=torch.int64), torch.empty_like(relevance)
+
+
+def _noise(relevance, starts):
+    """Return what the starts add to the fields, of the size of their spread."""
+    _, heads, _, size = relevance.shape
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(starts, heads, size, generator=generator)
+    noise[0] = 0.0
+    seen = relevance > -INF
+    spread = torch.where(seen, relevance, 0.0).std(-1, keepdim=True, correction=0)
+    noise = noise.to(relevance).transpose(0, 1)[None, :, :, None]
+    return (noise * spread.unsqueeze(2)).flatten(2, 3)
 
 
 class _State:
     """Masks under construction: their keys, the fields on all keys and rows of R."""
 
     def __init__(self, relevance, unit, k, pair, cross):
+        self.relevance = relevance
         self.allowed = relevance > -INF
         self.field = torch.where(self.allowed, -relevance, 0.0)
         scale = self.field.abs().amax(-1).clamp_min(abs(pair) * k + abs(cross))
@@ -147,6 +177,12 @@ class _State:
         self.mark(block, new, True, better)
         self.put(block, slot, new, better)
         return True
+
+    def energies(self):
+        """Return the energies of the masks, tensor of shape (B, Q)."""
+        alone = torch.where(self.allowed, self.relevance, 0.0)
+        own = torch.where(self.mask, self.field - alone, 0.0)
+        return own.sum((1, 3)) / 2
 
     def marginals(self):
         return (-self.field).masked_fill(~self.allowed, -INF)

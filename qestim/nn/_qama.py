@@ -54,8 +54,10 @@ class QAMA(torch.nn.MultiheadAttention):
         block-diagonal BINARY model; each takes its best read, repaired to exactly k
         keys. Slow: train without, infer with. None means the native solver: greedy and
         best swaps, for the whole batch at once, on the device of the tensors.
-    num_reads : int, default=10
-        Reads of a call of ``sampler``.
+    num_reads : int, default=None
+        Reads of a call of ``sampler``, None means 10. Without a sampler, greedy starts
+        of the native solver: None means 8, fewer above 512 bits (heads times masks
+        times keys) and 1 from 4,096.
     grad : {"ste", "covariance", "none"}, default="ste"
         Gradient of the choice, besides the exact one of the softmax over kept keys.
         "ste": of a logistic gate on each key, passed straight through. "covariance":
@@ -121,7 +123,7 @@ class QAMA(torch.nn.MultiheadAttention):
         k=None,
         mode="per_query",
         sampler=None,
-        num_reads=10,
+        num_reads=None,
         grad="ste",
         temperature=0.5,
         redundancy=None,
@@ -169,7 +171,9 @@ class QAMA(torch.nn.MultiheadAttention):
                 "k, the number of keys to keep, must be an integer greater than 0, got "
                 f"k={self.k!r}; only mode='sparsemax' needs none"
             )
-        if not isinstance(self.num_reads, Integral) or self.num_reads < 1:
+        if self.num_reads is not None and (
+            not isinstance(self.num_reads, Integral) or self.num_reads < 1
+        ):
             raise ValueError(
                 f"num_reads must be an integer greater than 0, got {self.num_reads!r}"
             )
@@ -185,10 +189,10 @@ class QAMA(torch.nn.MultiheadAttention):
             )
         if self.grad == "covariance":
             law = getattr(self.sampler, "properties", {}).get("distribution")
-            if law != "boltzmann" or self.num_reads < 2:
+            if law != "boltzmann" or self.num_reads == 1:
                 raise ValueError(
                     "grad='covariance' needs a sampler of a Boltzmann law and "
-                    "num_reads of at least 2, got sampler="
+                    "more than one read, got sampler="
                     f"{type(self.sampler).__name__} and num_reads={self.num_reads}; "
                     "take qestim.samplers.BoltzmannSampler or grad='ste'"
                 )

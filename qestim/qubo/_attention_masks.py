@@ -98,7 +98,7 @@ class MaskForm:
         return mask
 
     def repair(self, mask):
-        """Return masks of exactly k keys: the least useful go, the most useful come.
+        """Return masks of exactly k keys: the least useful go or the best come.
 
         Parameters
         ----------
@@ -111,21 +111,28 @@ class MaskForm:
             Unchanged where it has the right number already.
         """
         mask = mask & self.allowed
-        size = mask.shape[-1]
-        order = np.lexsort((self.fields(mask), ~mask), axis=-1)
-        rank = np.empty_like(order)
-        np.put_along_axis(
-            rank, order, np.broadcast_to(np.arange(size), order.shape), -1
-        )
-        return rank < self.count
+        count = self.count
+        while True:
+            excess = mask.sum(-1, keepdims=True) - count
+            # A head at a time, as what it does changes the fields of the others.
+            wrong = (excess != 0) & (np.cumsum(excess != 0, axis=-3) == 1)
+            if not wrong.any():
+                return mask
+            fields = self.fields(mask)
+            worst = np.where(mask, fields, -np.inf).argmax(-1)[..., None]
+            best = np.where(mask, np.inf, fields).argmin(-1)[..., None]
+            key = np.where(excess > 0, worst, best)
+            now = np.take_along_axis(mask, key, -1) ^ wrong
+            np.put_along_axis(mask, key, now, -1)
 
     def shift_and_weight(self):
         r"""Return the automatic penalty.
 
         With the threshold :math:`\tau` half way between the k-th and the next marginal
         of the greedy choice, the energy without a penalty has its minimum near k keys
-        already, so that a tenth of the marginals' spread holds it there. A larger
-        weight would freeze an annealer.
+        already, so that a tenth of the marginals' spread holds it there; half the
+        coupling of two keys is added, so that opposite keys do not pull each other in.
+        A larger weight would freeze an annealer.
 
         Returns
         -------
@@ -146,7 +153,7 @@ class MaskForm:
         everything = self.count == self.allowed.sum(-1, keepdims=True)
         after = np.where(everything, last - spread, after)
         shift = np.where(self.count > 0, (last + after) / 2, 0.0)
-        return shift, WEIGHT * spread
+        return shift, WEIGHT * spread + self.pair / 2
 
     def arrays(self, penalty="auto"):
         """Return the QUBO of all problems together, block-diagonal.
