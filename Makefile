@@ -67,9 +67,11 @@ check: lint test
 
 bench: $(VENV)/benched
 	$(BIN)/python benchmarks/samplers.py
+	$(BIN)/python benchmarks/quantized.py
 
 bench-quick: $(VENV)/benched
 	$(BIN)/python benchmarks/samplers.py --quick
+	$(BIN)/python benchmarks/quantized.py --quick
 
 clean:
 	rm -rf $(VENV) build demo_output qestim/_native/*.so
