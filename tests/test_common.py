@@ -7,11 +7,13 @@ import pytest
 import qestim.samplers
 from qestim import _native
 from qestim.samplers import (
+    AdaptivePenaltySampler,
     BaseSampler,
     BoltzmannSampler,
     CIMSampler,
     DimodSampler,
     ExactSampler,
+    QCGDSampler,
     SimulatedAnnealingSampler,
     SimulatedBifurcationSampler,
 )
@@ -32,6 +34,8 @@ SAMPLERS = [
     (ExactSampler(), BETAS),
     (BoltzmannSampler(), BETAS),
     (DimodSampler(dimod.ExactSolver()), None),
+    (QCGDSampler(SimulatedAnnealingSampler(num_sweeps=200)), None),
+    (AdaptivePenaltySampler(SimulatedAnnealingSampler(num_sweeps=200)), None),
 ]
 
 

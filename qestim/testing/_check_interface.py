@@ -35,7 +35,7 @@ def keywords(sampler, **wanted):
     return {name: value for name, value in wanted.items() if name in known}
 
 
-def refusal(sampler, bqm, **parameters):
+def refusal(sampler, bqm, /, **parameters):
     """Return the message with which a call is refused, None where it is not."""
     try:
         sampler.sample(bqm, **parameters)
