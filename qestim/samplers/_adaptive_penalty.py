@@ -27,6 +27,11 @@ class AdaptivePenaltySampler(ConstrainedSampler):
         violation. "auto" is a tenth of the greatest coefficient of the objective.
     growth : float, default=2.0
         Factor of the penalties of violated constraints, above 1.
+    polish : bool, default=True
+        Descend from the closest read of every call by flips and by swaps within
+        equalities, which needs no slack and no penalty. The result is one more
+        candidate; the multipliers do not see it. Left out where a constraint is
+        quadratic or more than 200000 pairs of bits share an equality.
     max_iter : int, default=100
         Most calls of the inner sampler.
     patience : int or None, default=10
@@ -103,6 +108,7 @@ class AdaptivePenaltySampler(ConstrainedSampler):
         *,
         initial_penalty="auto",
         growth=2.0,
+        polish=True,
         max_iter=100,
         patience=10,
         precision=None,
@@ -118,6 +124,7 @@ class AdaptivePenaltySampler(ConstrainedSampler):
         self.sampler = sampler
         self.initial_penalty = initial_penalty
         self.growth = growth
+        self.polish = polish
         self.max_iter = max_iter
         self.patience = patience
         self.precision = precision

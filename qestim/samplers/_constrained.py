@@ -36,6 +36,7 @@ class ConstrainedSampler(BaseSampler, dimod.ComposedSampler):
     _parameter_constraints: dict = {
         **BaseSampler._parameter_constraints,
         "sampler": [HasMethods("sample"), None],
+        "polish": ["boolean"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "patience": [Interval(Integral, 0, None, closed="left"), None],
         "precision": [Interval(Integral, 2, None, closed="left"), None],

@@ -44,6 +44,11 @@ class QCGDSampler(ConstrainedSampler):
         A further candidate at the end, besides the reads: none; the leading eigenvector
         of the mixture's matrix :math:`\sum_k w_k [1, x_k][1, x_k]^T`; the mean of the
         bits.
+    polish : bool, default=True
+        Descend from the closest read of every call by flips and by swaps within
+        equalities, which needs no slack and no penalty. The result is one more
+        candidate; the multipliers do not see it. Left out where a constraint is
+        quadratic or more than 200000 pairs of bits share an equality.
     max_iter : int, default=100
         Most calls of the inner sampler.
     patience : int or None, default=10
@@ -125,6 +130,7 @@ class QCGDSampler(ConstrainedSampler):
         *,
         beta0="auto",
         rounding="atom",
+        polish=True,
         max_iter=100,
         patience=10,
         precision=None,
@@ -140,6 +146,7 @@ class QCGDSampler(ConstrainedSampler):
         self.sampler = sampler
         self.beta0 = beta0
         self.rounding = rounding
+        self.polish = polish
         self.max_iter = max_iter
         self.patience = patience
         self.precision = precision

@@ -7,6 +7,7 @@ import dimod
 import numpy as np
 
 from qestim.samplers._oracle import Oracle
+from qestim.samplers._polish import Polisher
 
 
 class Search:
@@ -27,6 +28,9 @@ class Search:
         self.arrays = arrays
         self.seed = seed
         self.rule = settings._start(arrays)
+        self.polisher = None
+        if settings.polish and Polisher.applies(arrays):
+            self.polisher = Polisher(arrays)
         self.atoms: list = []  # the read with the lowest energy of every call
         self.rows: list = []  # the best read of every call
         self.best = np.inf
@@ -69,25 +73,29 @@ class Search:
     def _judge(self, bits, number):
         """Record the reads of a call; return what the lowest one does."""
         arrays = self.arrays
-        lifted = arrays.lift(bits)
-        objectives = lifted @ arrays.q + arrays.q0
-        violations = arrays.violations(lifted)
-        count = (violations > 0).sum(axis=1)
-        row = 0
-        if (count == 0).any():
-            row = int(np.argmin(np.where(count == 0, objectives, np.inf)))
-            if objectives[row] < self.best:
-                self.best, self.best_call = float(objectives[row]), number
-        sums = violations.sum(axis=1)
-        k = int(np.lexsort((sums, count))[0])
-        if (count[k], sums[k]) < self.closest:
-            self.closest = (int(count[k]), float(sums[k]))
-            self.violations = violations[k]
-        self.rows.append(bits[row])
+        lifted, objectives, violations = self._measure(bits)
         self.atoms.append(bits[0])
         self.history["objective"].append(float(objectives[0]))
         self.history["violation"].append(float(violations[0].max(initial=0.0)))
-        return arrays.G @ lifted[0] + arrays.g0, float(objectives[0])
+        functionals = arrays.G @ lifted[0] + arrays.g0
+        lowest = float(objectives[0])
+        if self.polisher is not None:
+            k = _closest(objectives, violations)
+            bits = np.stack([bits[k], self.polisher(bits[k])])
+            _, objectives, violations = self._measure(bits)
+        k = _closest(objectives, violations)
+        self.rows.append(bits[k])
+        count, total = int((violations[k] > 0).sum()), float(violations[k].sum())
+        if count == 0 and objectives[k] < self.best:
+            self.best, self.best_call = float(objectives[k]), number
+        if (count, total) < self.closest:
+            self.closest, self.violations = (count, total), violations[k]
+        return functionals, lowest
+
+    def _measure(self, bits):
+        lifted = self.arrays.lift(bits)
+        objectives = lifted @ self.arrays.q + self.arrays.q0
+        return lifted, objectives, self.arrays.violations(lifted)
 
     def _stop(self, number, end):
         settings = self.settings
@@ -141,3 +149,9 @@ class Search:
             f"{len(self.rows)} calls. The closest one violates {self.closest[0]}, most "
             f"of all {label!r}, by {violations[worst]:g}. "
         )
+
+
+def _closest(objectives, violations):
+    """Return the read that violates the fewest constraints, then least, then lowest."""
+    keys = (objectives, violations.sum(axis=1), (violations > 0).sum(axis=1))
+    return int(np.lexsort(keys)[0])

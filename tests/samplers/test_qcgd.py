@@ -72,7 +72,7 @@ def test_an_exact_oracle_solves_both_families_with_proof(cls, family):
         cqm = family(seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InfeasibleWarning)
-            reads = cls(ExactSampler(), max_iter=60).sample_cqm(cqm)
+            reads = cls(ExactSampler(), max_iter=60, polish=False).sample_cqm(cqm)
         if reads.info["feasible"]:
             # A feasible atom of an exact oracle is optimal, whatever the multipliers.
             assert best(reads) == pytest.approx(optimum(cqm), abs=1e-9)
@@ -92,7 +92,9 @@ def test_the_lower_bound_holds_at_every_call(family):
     for calls in (1, 2, 3):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InfeasibleWarning)
-            reads = QCGDSampler(ExactSampler(), max_iter=calls).sample_cqm(cqm)
+            reads = QCGDSampler(
+                ExactSampler(), max_iter=calls, polish=False
+            ).sample_cqm(cqm)
         assert reads.info["lower_bound"] <= optimum(cqm) + 1e-9
         assert reads.info["num_calls"] <= calls
 
@@ -114,7 +116,7 @@ def test_the_mixture_converges_at_the_rate_of_the_theorem():
 
 def test_a_biased_oracle_stalls():
     cqm = one_hot(1)
-    stuck = QCGDSampler(_Lowest(stuck=True), beta0=0.3, max_iter=200)
+    stuck = QCGDSampler(_Lowest(stuck=True), beta0=0.3, max_iter=200, polish=False)
     with pytest.warns(InfeasibleWarning):
         history = stuck.sample_cqm(cqm).info["history"]
     assert history["mean_residual"][-1] > 1
