@@ -7,6 +7,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "QBMVAETransformer": "qestim.estimators",
+    "QuantizedQNNClassifier": "qestim.estimators",
     "compare": "qestim._compare",
     "diagnose": "qestim._diagnose",
 }
