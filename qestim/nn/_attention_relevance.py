@@ -54,10 +54,8 @@ def mean_relevance(q, k, pad, same):
     return relevance.masked_fill(seen == 0, -INF)
 
 
-def unit_keys(keys, relevance):
-    """Return the directions of the keys around their mean.
-
-    The mean of the keys changes no softmax, so it has no say in their similarity.
+def unit_keys(keys, relevance, centre):
+    """Return the directions of the keys.
 
     Parameters
     ----------
@@ -65,16 +63,21 @@ def unit_keys(keys, relevance):
         Keys.
     relevance : tensor of shape (B, H, Q, S)
         Gives the dtype; keys that are -inf to every problem are not in the mean.
+    centre : bool
+        Whether to take directions around the mean of the keys. The mean changes no
+        softmax, so it should have no say in their similarity.
 
     Returns
     -------
-    unit : tensor of shape (B, H, S, d)
-        Of length 1, or 0 for a key that equals the mean.
+    unit : tensor of shape (B, H, S, d), without gradient
+        Of length 1, or 0 for a key of length 0.
     """
     keys = keys.detach().to(relevance.dtype)
-    seen = (relevance > -INF).any(2).to(keys.dtype).unsqueeze(-1)
-    mean = (keys * seen).sum(2, keepdim=True) / seen.sum(2, keepdim=True).clamp_min(1)
-    return normalize((keys - mean) * seen, dim=-1)
+    if centre:
+        seen = (relevance > -INF).any(2).to(keys.dtype).unsqueeze(-1)
+        number = seen.sum(2, keepdim=True).clamp_min(1)
+        keys = (keys - (keys * seen).sum(2, keepdim=True) / number) * seen
+    return normalize(keys, dim=-1)
 
 
 def gate_margin(marginal, k):

@@ -29,9 +29,10 @@ class QAMA(torch.nn.MultiheadAttention):
               + \frac{\lambda_x}{H-1} \sum_j \sum_{h<h'} x_{hj} x_{h'j},
               \qquad \textstyle\sum_j x_{hj} = k,
 
-    where :math:`R^h_{jl}` is the cosine of two keys around their mean, by softmax
-    attention over them. **Without a joint term the minimum is top-k, and no annealer is
-    needed**; only :math:`\lambda_r` and :math:`\lambda_x` make it a QUBO.
+    by softmax attention over them, where :math:`R^h_{jl}` is the cosine of two keys
+    (around the mean of the keys for ``mode="shared"``). **Without a joint term the
+    minimum is top-k, and no annealer is needed**; only :math:`\lambda_r` and
+    :math:`\lambda_x` make it a QUBO.
 
     Parameters
     ----------
@@ -256,9 +257,9 @@ class QAMA(torch.nn.MultiheadAttention):
         shape = (query.shape[0], self.num_heads, query.shape[1], key.shape[1])
         q, k, v = self._project(query, key, value, whole)
         extra = k.shape[2] - key.shape[1]
-        self._check_keys(q, k)
         padding = padding_bias(key_padding_mask, extra, q)
         bias = query_bias(attn_mask, is_causal, shape, extra, q)
+        self._check_keys(q, k, padding, bias)
         shared = self.mode == "shared" and self.k < k.shape[2]
         if shared and bias is None:
             out, weights = attend_shared(self, q, k, v, padding, same, need_weights)
@@ -311,16 +312,22 @@ class QAMA(torch.nn.MultiheadAttention):
         heads = (self.num_heads, self.head_dim)
         return tuple(t.unflatten(-1, heads).transpose(1, 2) for t in (q, k, v))
 
-    def _check_keys(self, q, k):
+    def _check_keys(self, q, k, padding, bias):
         if self.mode != "sparsemax" and self.k > k.shape[2]:
             raise RuntimeError(
                 f"k={self.k} keys are to be kept, but the source sequence has "
                 f"{k.shape[2]}. Lower k, or pad the sequence."
             )
-        if not torch.compiler.is_compiling():
-            for name, tensor in (("query", q), ("key", k)):
-                if not torch.isfinite(tensor.detach().sum(dtype=torch.float32)):
-                    raise RuntimeError(
-                        f"The projected {name} contains NaN or infinity, so that no "
-                        "key can be chosen. Look for them in the inputs or weights."
-                    )
+        if torch.compiler.is_compiling():
+            return
+        for name, tensor in (("query", q), ("key", k)):
+            if not torch.isfinite(tensor.detach().sum(dtype=torch.float32)):
+                raise RuntimeError(
+                    f"The projected {name} contains NaN or infinity, so that no key "
+                    "can be chosen. Look for them in the inputs or weights."
+                )
+        for name, mask in (("key_padding_mask", padding), ("attn_mask", bias)):
+            if mask is not None and not (mask < float("inf")).all():
+                raise RuntimeError(
+                    f"{name} contains NaN or +inf. -inf hides a key, 0 does not."
+                )

@@ -38,8 +38,9 @@ class AttentionProblem(Problem):
               + \frac{\lambda_x}{H-1} \sum_j \sum_{h<h'} x_{hj} x_{h'j}
               + A \sum_h \Big(\sum_j x_{hj} - k\Big)^2
 
-    with :math:`R^h_{jl}` the cosine of two keys around their mean. "per_query" has such
-    a mask for each query, "shared" one for all. **Without** :math:`\lambda_r` **and**
+    with :math:`R^h_{jl}` the cosine of two keys. "per_query" has such a mask for each
+    query, "shared" one for all (its cosines are around the mean of the keys, which no
+    softmax sees). **Without** :math:`\lambda_r` **and**
     :math:`\lambda_x` **the minimum is top-k, and no annealer is needed.**
 
     **Weights** in ``bits`` bits: ``mode="sparsemax"`` minimises
@@ -375,7 +376,8 @@ class AttentionProblem(Problem):
                 raise ValueError("redundancy needs keys, whose similarity it counts.")
             keys = np.zeros((heads, size, 1))
         keys = read_array("keys", keys, (heads, size, None))
-        unit = unit_rows(keys, (relevance > -np.inf).any(1))
+        centre = (relevance > -np.inf).any(1) if self.mode == "shared" else None
+        unit = unit_rows(keys, centre)
         return MaskForm(
             relevance[None],
             unit[None],

@@ -39,26 +39,27 @@ def mean_query_relevance(query, key, value, value_importance):
     return relevance
 
 
-def unit_rows(key, allowed):
-    """Return the directions of keys around their mean.
+def unit_rows(key, centre):
+    """Return the directions of keys.
 
     Parameters
     ----------
     key : ndarray of shape (H, S, d), dtype float64
         Keys.
-    allowed : ndarray of bool of shape (H, S)
-        Keys that count for the mean; a softmax does not see the mean of the keys.
+    centre : ndarray of bool of shape (H, S), or None
+        Keys around whose mean to take directions; None means around 0.
 
     Returns
     -------
     unit : ndarray of shape (H, S, d), dtype float64
-        Of length 1, or 0 for a key at the mean.
+        Of length 1, or 0 for a key of length 0 or outside ``centre``.
     """
-    number = np.maximum(allowed.sum(1), 1)[:, None, None]
-    mean = (key * allowed[..., None]).sum(1, keepdims=True) / number
-    unit = (key - mean) * allowed[..., None]
-    length = np.linalg.norm(unit, axis=-1, keepdims=True)
-    return unit / np.where(length > 0, length, 1.0)
+    if centre is not None:
+        number = np.maximum(centre.sum(1), 1)[:, None, None]
+        mean = (key * centre[..., None]).sum(1, keepdims=True) / number
+        key = (key - mean) * centre[..., None]
+    length = np.linalg.norm(key, axis=-1, keepdims=True)
+    return key / np.where(length > 0, length, 1.0)
 
 
 def published_terms(query, key, value):
