@@ -25,6 +25,12 @@ from qestim.nn._attention_select import select_keys
 READS, STARTS, BITS = 10, 8, 4096
 
 
+def attention_scores(q, k, bias):
+    """Return scaled products of queries and keys plus a bias, at least in float32."""
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+    return as_float(scores if bias is None else scores + bias)
+
+
 def attend_shared(module, q, k, v, pad, same, need_weights):
     """Attend with one mask a head, reading the kept keys only.
 
@@ -62,11 +68,10 @@ def attend_shared(module, q, k, v, pad, same, need_weights):
     indices = torch.cat([chosen, after], -1)
     kept = torch.arange(module.k + rest, device=q.device) < module.k
     keys, values = (gather_keys(t, indices.squeeze(2)) for t in (k, v))
-    scores = (q * module.head_dim**-0.5) @ keys.transpose(-1, -2)
-    if pad is not None:
-        scores = scores + pad.expand_as(relevance).gather(-1, indices)
+    hidden = None if pad is None else pad.expand_as(relevance).gather(-1, indices)
+    scores = attention_scores(q, keys, hidden)
     gate = None if gate is None else gate.gather(-1, indices)
-    weights = GatedSoftmax.apply(as_float(scores), gate, kept)
+    weights = GatedSoftmax.apply(scores, gate, kept)
     weights = dropout(weights, module.dropout, module.training)
     out = weights.to(values.dtype) @ values
     if not need_weights:
@@ -96,8 +101,7 @@ def attend_per_query(module, q, k, v, bias):
     weights : tensor of shape (B, H, L, S)
         0 for keys that were not kept.
     """
-    scores = (q * module.head_dim**-0.5) @ k.transpose(-1, -2)
-    scores = as_float(scores if bias is None else scores + bias)
+    scores = attention_scores(q, k, bias)
     if module.mode == "sparsemax":
         weights = Sparsemax.apply(scores)
     elif module.k == k.shape[2]:

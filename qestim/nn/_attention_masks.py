@@ -144,6 +144,13 @@ def _to_float(mask, like):
     return zeros.masked_fill(mask, float("-inf"))
 
 
+def add(bias, padding):
+    """Return the sum of two biases, either of which may be None."""
+    if bias is None or padding is None:
+        return padding if bias is None else bias
+    return bias + padding
+
+
 def warn_of_per_query():
     """Say that a mask over queries has put the shared mask aside."""
     if not torch.compiler.is_compiling():

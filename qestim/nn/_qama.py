@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """QAMA: multi-head attention whose keys are chosen by an Ising problem."""
 
-from numbers import Integral, Real
-
 import torch
 from torch.nn.functional import linear, pad
 
-from qestim.nn._attention_core import attend_per_query, attend_shared
+from qestim.nn._attention_core import (
+    attend_per_query,
+    attend_shared,
+    attention_scores,
+)
 from qestim.nn._attention_masks import (
+    add,
     check_shapes,
     padding_bias,
     query_bias,
     warn_of_per_query,
 )
-
-MODES = ("per_query", "shared", "sparsemax")
-GRADIENTS = ("ste", "covariance", "none")
+from qestim.nn._attention_parameters import check_parameters
+from qestim.nn._attention_relevance import mean_relevance
+from qestim.qubo import AttentionProblem
 
 
 class QAMA(torch.nn.MultiheadAttention):
@@ -154,49 +157,7 @@ class QAMA(torch.nn.MultiheadAttention):
         self.temperature = temperature
         self.redundancy = joint if redundancy is None else redundancy
         self.cross_head = joint if cross_head is None else cross_head
-        self._check_parameters()
-
-    def _check_parameters(self):
-        if self.mode not in MODES:
-            raise ValueError(f"mode must be one of {MODES}, got mode={self.mode!r}")
-        if self.grad not in GRADIENTS:
-            raise ValueError(f"grad must be one of {GRADIENTS}, got grad={self.grad!r}")
-        if self.mode == "sparsemax":
-            if self.sampler is not None:
-                raise ValueError(
-                    "sparsemax is solved exactly in closed form and takes no sampler; "
-                    "qestim.qubo.AttentionProblem(mode='sparsemax') writes it as a QUBO"
-                )
-        elif not isinstance(self.k, Integral) or self.k < 1:
-            raise ValueError(
-                "k, the number of keys to keep, must be an integer greater than 0, got "
-                f"k={self.k!r}; only mode='sparsemax' needs none"
-            )
-        if self.num_reads is not None and (
-            not isinstance(self.num_reads, Integral) or self.num_reads < 1
-        ):
-            raise ValueError(
-                f"num_reads must be an integer greater than 0, got {self.num_reads!r}"
-            )
-        for name in ("temperature", "redundancy", "cross_head"):
-            value = getattr(self, name)
-            if not isinstance(value, Real) or not 0.0 <= float(value) < float("inf"):
-                raise ValueError(
-                    f"{name} must be a number of at least 0, got {value!r}"
-                )
-        if self.temperature == 0:
-            raise ValueError(
-                "temperature must be greater than 0, got 0; grad='none' has no gate"
-            )
-        if self.grad == "covariance":
-            law = getattr(self.sampler, "properties", {}).get("distribution")
-            if law != "boltzmann" or self.num_reads == 1:
-                raise ValueError(
-                    "grad='covariance' needs a sampler of a Boltzmann law and "
-                    "more than one read, got sampler="
-                    f"{type(self.sampler).__name__} and num_reads={self.num_reads}; "
-                    "take qestim.samplers.BoltzmannSampler or grad='ste'"
-                )
+        check_parameters(self)
 
     def forward(
         self,
@@ -246,7 +207,71 @@ class QAMA(torch.nn.MultiheadAttention):
             return self._forward_nested(query)
         batched = query.dim() == 3
         same = query is key
-        whole = same and key is value
+        masks = key_padding_mask, attn_mask, is_causal
+        q, k, v, padding, bias = self._prepare(query, key, value, *masks)
+        shared = self.mode == "shared" and self.k < k.shape[2]
+        if shared and bias is None:
+            out, weights = attend_shared(self, q, k, v, padding, same, need_weights)
+        else:
+            if shared:
+                warn_of_per_query()
+            out, weights = attend_per_query(self, q, k, v, add(bias, padding))
+        out = self.out_proj(out.transpose(1, 2).flatten(2))
+        if not need_weights:
+            weights = None
+        elif average_attn_weights:
+            weights = weights.mean(1)
+        if not batched:
+            return out.squeeze(0), weights.squeeze(0) if need_weights else None
+        return out if self.batch_first else out.transpose(0, 1), weights
+
+    @torch.no_grad()
+    def problem(
+        self, query, key=None, key_padding_mask=None, attn_mask=None, is_causal=False
+    ):
+        """Return the problem that the layer solves for one sample.
+
+        This is the way to a machine of one's own, and to pictures:
+        ``qestim.plotting.AttentionDisplay``.
+
+        Parameters
+        ----------
+        query : tensor of shape (L, E)
+            Queries of one sample.
+        key : tensor of shape (S, E), default=None
+            Keys; None means the queries.
+        key_padding_mask, attn_mask, is_causal
+            As in `forward`, for one sample.
+
+        Returns
+        -------
+        problem : qestim.qubo.AttentionProblem
+            "shared" becomes "per_query" where `forward` would do so.
+        """
+        if query.dim() != 2:
+            raise AssertionError(
+                f"problem takes one sample, so query should be unbatched 2D, but "
+                f"received {query.dim()}-D query tensor"
+            )
+        same = key is None or query is key
+        key = query if key is None else key
+        value = key.new_zeros(*key.shape[:-1], self.vdim)
+        masks = key_padding_mask, attn_mask, is_causal
+        q, k, _, padding, bias = self._prepare(query, key, value, *masks)
+        mode = "per_query" if self.mode == "shared" and bias is not None else self.mode
+        if mode == "shared":
+            scores = mean_relevance(q, k, padding, same)[0, :, 0]
+        else:
+            scores = attention_scores(q, k, add(bias, padding))[0]
+        joint = {} if mode == "sparsemax" else {"k": self.k, "keys": k[0].cpu().numpy()}
+        if joint:
+            joint.update(redundancy=self.redundancy, cross_head=self.cross_head)
+        return AttentionProblem(scores.cpu().numpy(), mode=mode, **joint)
+
+    def _prepare(self, query, key, value, key_padding_mask, attn_mask, is_causal):
+        """Return q, k and v and what the masks over keys and over pairs add."""
+        batched = query.dim() == 3
+        whole = query is key and key is value
         if batched and not self.batch_first:
             query, key, value = (t.transpose(0, 1) for t in (query, key, value))
         check_shapes(query, key, value, key_padding_mask, attn_mask, self.num_heads)
@@ -260,23 +285,7 @@ class QAMA(torch.nn.MultiheadAttention):
         padding = padding_bias(key_padding_mask, extra, q)
         bias = query_bias(attn_mask, is_causal, shape, extra, q)
         self._check_keys(q, k, padding, bias)
-        shared = self.mode == "shared" and self.k < k.shape[2]
-        if shared and bias is None:
-            out, weights = attend_shared(self, q, k, v, padding, same, need_weights)
-        else:
-            if shared:
-                warn_of_per_query()
-            if padding is not None:
-                bias = padding if bias is None else bias + padding
-            out, weights = attend_per_query(self, q, k, v, bias)
-        out = self.out_proj(out.transpose(1, 2).flatten(2))
-        if not need_weights:
-            weights = None
-        elif average_attn_weights:
-            weights = weights.mean(1)
-        if not batched:
-            return out.squeeze(0), weights.squeeze(0) if need_weights else None
-        return out if self.batch_first else out.transpose(0, 1), weights
+        return q, k, v, padding, bias
 
     def _forward_nested(self, tokens):
         """Attend within sequences of different lengths, as an encoder nests them."""

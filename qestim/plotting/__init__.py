@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of reads and of how well samplers do, in scikit-learn's Display style.
+"""Pictures of reads, masks and samplers' success, in scikit-learn's Display style.
 
 matplotlib is imported when something is drawn, not before.
 """
 
+from qestim.plotting._attention import AttentionDisplay
 from qestim.plotting._beta_eff import BetaEffDisplay
 from qestim.plotting._energies import EnergyHistogramDisplay
 from qestim.plotting._success import SuccessProbabilityDisplay
@@ -11,6 +12,7 @@ from qestim.plotting._time_to_solution import TimeToSolutionDisplay
 from qestim.plotting._trajectory import TrajectoryDisplay
 
 __all__ = [
+    "AttentionDisplay",
     "BetaEffDisplay",
     "EnergyHistogramDisplay",
     "SuccessProbabilityDisplay",

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attention: which keys to look at, or how much, as a quadratic form."""
 
+import math
+
 import dimod
 import numpy as np
 
@@ -75,6 +77,8 @@ class AttentionProblem(Problem):
     variables : list of tuple
         Labels of the variables: (head, query, key), without the query for "shared" and
         "published", with a bit at the end for weights.
+    form : MaskForm
+        For masks only: energies and their terms for any number of masks at once.
 
     Raises
     ------
@@ -111,11 +115,11 @@ class AttentionProblem(Problem):
     >>> import numpy as np
     >>> from qestim.qubo import AttentionProblem
     >>> from qestim.samplers import SimulatedAnnealingSampler
-    >>> problem = AttentionProblem(
-    ...     [[3.0, 2.9, 1.0]], mode="shared", k=2, keys=[[[1.0], [1.0], [-1.0]]],
-    ...     redundancy=4.0,
-    ... )
-    >>> reads = SimulatedAnnealingSampler(seed=0).sample(problem.to_bqm())
+    >>> scores, keys = [[3.0, 2.9, 1.0]], [[[1.0], [1.0], [-1.0]]]
+    >>> options = {"mode": "shared", "k": 2, "redundancy": 4.0}
+    >>> problem = AttentionProblem(scores, keys=keys, **options)
+    >>> sampler = SimulatedAnnealingSampler(num_reads=20, seed=0)
+    >>> reads = sampler.sample(problem.to_bqm())
     >>> problem.decode(reads.first.sample)  # not the two that say the same
     array([[ True, False,  True]])
     """
@@ -151,19 +155,12 @@ class AttentionProblem(Problem):
         elif importance is not None:
             self.scores = self.scores + importance
         if mode in MASKS:
-            self._form = self._mask_form(keys)
+            self.form = self._mask_form(keys)
         self.variables = [tuple(map(int, place)) for place in np.argwhere(self._seats)]
 
     @classmethod
     def from_attention(
-        cls,
-        query,
-        key,
-        value=None,
-        *,
-        mode="per_query",
-        value_importance=0.0,
-        **options,
+        cls, query, key, value=None, *, mode="per_query", value_importance=0, **options
     ):
         r"""Read queries, keys and values of attention heads.
 
@@ -179,7 +176,7 @@ class AttentionProblem(Problem):
             As in the class. "shared" takes :math:`\bar q_h \cdot k_{hj}`, standardised
             over the keys; "published" the Jensen-Shannon divergences and entropies of
             the released code, standardised over the sample.
-        value_importance : float, default=0.0
+        value_importance : float, default=0
             For "shared": weight of the standardised :math:`\log |v_j|`.
         **options
             Other parameters of the class.
@@ -224,7 +221,7 @@ class AttentionProblem(Problem):
                 f"penalty must be 'auto' or a number >= 0. Got {penalty!r}."
             )
         if self._masks:
-            arrays = self._form.arrays(penalty)
+            arrays = self.form.arrays(penalty)
         else:
             arrays = self._level_form(penalty).arrays()
         linear, row, col, value, offset = arrays
@@ -293,7 +290,7 @@ class AttentionProblem(Problem):
         bits = np.zeros(self._seats.shape, dtype=bool)
         bits[self._seats] = read_bits(sample, self.variables)
         if self._masks:
-            return self._form.repair(self._batch(bits)).reshape(bits.shape)
+            return self.form.repair(self._batch(bits)).reshape(bits.shape)
         levels = (bits * 2 ** np.arange(self.bits)).sum(-1)
         if self.mode == "sparsemax":
             flat = levels.reshape(-1, levels.shape[-1])
@@ -316,7 +313,7 @@ class AttentionProblem(Problem):
         """
         given = self._read_solution(solution)
         if self._masks:
-            return float(self._form.energies(self._batch(given)).sum())
+            return float(self.form.energies(self._batch(given)).sum())
         if self.mode == "sparsemax":
             gain = np.where(given > 0, self.scores, 0.0) * given
             return float((given**2 / 2 - gain).sum())
@@ -359,17 +356,14 @@ class AttentionProblem(Problem):
 
     @property
     def _published_cross(self):
-        heads = len(self.scores)
-        return self.cross_head / max(heads * (heads - 1) / 2, 1)
+        return self.cross_head / max(math.comb(len(self.scores), 2), 1)
 
     def _batch(self, mask):
         """Return a mask in the shape (1, H, Q, S) of the form."""
-        return mask.reshape(self._form.relevance.shape)
+        return mask.reshape(self.form.relevance.shape)
 
     def _mask_form(self, keys):
-        relevance = self.scores
-        if self.mode == "shared":
-            relevance = relevance[:, None]
+        relevance = self.scores[:, None] if self.mode == "shared" else self.scores
         heads, _, size = relevance.shape
         if keys is None:
             if self.redundancy:

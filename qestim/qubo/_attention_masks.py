@@ -79,11 +79,32 @@ class MaskForm:
             fields += self.pair * (sums @ np.swapaxes(self.unit, -1, -2) - own * x)
         return fields
 
+    def terms(self, mask):
+        """Return the parts of the energy of each head, without penalty.
+
+        Parameters
+        ----------
+        mask : ndarray of bool of shape (..., B, H, Q, S)
+            Kept keys.
+
+        Returns
+        -------
+        terms : dict of str to ndarray of shape (..., B, H, Q)
+            "relevance", "redundancy" and "cross_head"; of the last each of the two
+            heads has a half.
+        """
+        alone = np.where(self.allowed, self.relevance, 0.0)
+        cross = self.cross * (mask.sum(-3, keepdims=True) - mask)
+        pairs = np.where(mask, self.fields(mask) + alone - cross, 0.0)
+        return {
+            "relevance": -np.where(mask, alone, 0.0).sum(-1),
+            "redundancy": pairs.sum(-1) / 2,
+            "cross_head": np.where(mask, cross, 0.0).sum(-1) / 2,
+        }
+
     def energies(self, mask):
         """Return the energies of masks without penalty, shape (..., B, Q)."""
-        relevance = np.where(self.allowed, self.relevance, 0.0)
-        own = np.where(mask, self.fields(mask) - relevance, 0.0) / 2
-        return own.sum((-3, -1))
+        return sum(self.terms(mask).values()).sum(-2)
 
     def greedy(self):
         """Return a mask that grows by the best key at a time, head after head."""

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from qestim.nn import QAMA
+from qestim.qubo._attention_levels import sparsemax
 
 E, H, B, N = 16, 4, 3, 7
 
@@ -332,6 +333,7 @@ def test_autocast(mode):
 
 
 # torch warns about its own tracing of autograd functions.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")
 @pytest.mark.parametrize("joint", [0.0, 1.0])
@@ -411,3 +413,40 @@ def test_bad_calls():
         ours(x, x, x[:, :3])
     with pytest.raises(AssertionError, match="batch size"):
         ours(x, x[:2], x[:2])
+
+
+@pytest.mark.parametrize(
+    ("mode", "masks"),
+    [("shared", {}), ("per_query", {}), ("shared", {"is_causal": True})],
+)
+@pytest.mark.filterwarnings("ignore:A mask that all queries share")
+def test_problem_is_what_the_layer_solves(mode, masks):
+    _, ours = pair(k=2, mode=mode, redundancy=1.0, cross_head=1.0)
+    x = tokens(5, E)
+    problem = ours.problem(x, **masks)
+    assert problem.mode == ("per_query" if masks else mode)
+    _, weights = ours(x, x, x, average_attn_weights=False, **masks)
+    kept = (weights > 0).numpy()
+    if problem.mode == "shared":
+        kept = kept[:, 0]
+    assert (kept <= (problem.scores > -torch.inf)).all()
+    # One key of one head at a time cannot be exchanged with profit.
+    energy = problem.objective(kept)
+    for head in range(H):
+        for out in range(5):
+            for into in range(5):
+                other = kept.copy()
+                other[head, ..., [out, into]] = other[head, ..., [into, out]]
+                forbidden = other & ~(problem.scores > -torch.inf)
+                if problem.mode == "shared" and not forbidden.any():
+                    assert problem.objective(other) >= energy - 1e-9
+    restored = problem.decode(problem.encode(kept))
+    assert (restored == kept).all()
+
+
+def test_sparsemax_problem_has_the_layers_scores():
+    _, ours = pair(mode="sparsemax")
+    x = tokens(5, E)
+    problem = ours.problem(x)
+    _, weights = ours(x, x, x, average_attn_weights=False)
+    torch.testing.assert_close(torch.tensor(sparsemax(problem.scores)[0]), weights)

@@ -18,6 +18,7 @@ def trajectory():
 
 
 DISPLAYS = {
+    "AttentionDisplay": lambda: plotting.AttentionDisplay(np.eye(3)[None].repeat(2, 0)),
     "BetaEffDisplay": lambda: plotting.BetaEffDisplay(
         np.array([0.5, 2.0]),
         *np.array([[0.6, 0.9], [0.55, 0.85], [0.65, 0.93]]),
