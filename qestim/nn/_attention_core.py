@@ -58,12 +58,11 @@ def attend_shared(module, q, k, v, pad, same, need_weights):
     """
     size = k.shape[2]
     relevance = mean_relevance(q, k, pad, same)
-    unit = unit_keys(k, relevance, centre=True)
-    chosen, marginal, gate = _select(module, relevance, unit)
+    chosen, marginal, gate = _select(module, relevance, k, centre=True)
     # Beside the kept keys, those that come next: their gates have gradients too.
-    rest = {"none": 0, "ste": min(module.k, size - module.k)}.get(
-        module.grad, size - module.k
-    )
+    rest = 0 if gate is None else size - module.k
+    if module.grad == "ste":
+        rest = min(rest, module.k)
     after = marginal.scatter(-1, chosen, -float("inf")).topk(rest, -1).indices
     indices = torch.cat([chosen, after], -1)
     kept = torch.arange(module.k + rest, device=q.device) < module.k
@@ -109,15 +108,14 @@ def attend_per_query(module, q, k, v, bias):
         weights = GatedSoftmax.apply(scores, None, everything)
     else:
         # The mean of the keys would tell a query about keys that it may not see.
-        unit = unit_keys(k, scores, centre=False)
-        indices, _, gate = _select(module, scores, unit)
+        indices, _, gate = _select(module, scores, k, centre=False)
         kept = torch.zeros_like(scores, dtype=torch.bool).scatter_(-1, indices, True)
         weights = GatedSoftmax.apply(scores, gate, kept)
     weights = dropout(weights, module.dropout, module.training)
     return weights.to(v.dtype) @ v, weights
 
 
-def _select(module, relevance, unit):
+def _select(module, relevance, keys, centre):
     """Return the keys to keep, the marginals and the gates.
 
     ``relevance`` and the last two have shape (B, H, Q, S), the first (B, H, Q, k).
@@ -125,10 +123,12 @@ def _select(module, relevance, unit):
     fixed, reads = relevance.detach(), None
     joint = float(module.redundancy), float(module.cross_head)
     if module.sampler is not None:
+        unit = unit_keys(keys, fixed, centre)
         indices, marginal, reads = sample_keys(
             module.sampler, module.num_reads or READS, fixed, unit, module.k, *joint
         )
     elif any(joint):
+        unit = unit_keys(keys, fixed, centre)
         bits = fixed[0].numel()
         starts = module.num_reads or min(max(BITS // bits, 1), STARTS)
         indices, marginal = select_keys(fixed, unit, module.k, *joint, starts)
