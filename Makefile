@@ -67,10 +67,12 @@ check: lint test
 
 bench: $(VENV)/benched
 	$(BIN)/python benchmarks/samplers.py
+	$(BIN)/python benchmarks/league.py
 	$(BIN)/python benchmarks/quantized.py
 
 bench-quick: $(VENV)/benched
 	$(BIN)/python benchmarks/samplers.py --quick
+	$(BIN)/python benchmarks/league.py --quick
 	$(BIN)/python benchmarks/quantized.py --quick
 
 clean:

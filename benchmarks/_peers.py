@@ -14,9 +14,7 @@ PEERS = (
     ("ballistic", 128, 0.1),
     ("ballistic", 32, 0.1),
     ("discrete", 128, 0.1),
-    ("discrete", 32, 0.1),
-    ("ballistic", 32, 0.5),
-    ("discrete", 32, 0.5),
+    ("discrete", 128, 0.5),
 )
 LARGE_STEP = 1.25
 
