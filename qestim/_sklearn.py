@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import (
     Interval,
     InvalidParameterError,
     StrOptions,
+    validate_parameter_constraints,
 )
 from sklearn.utils.validation import _check_sample_weight
 
@@ -19,4 +20,5 @@ __all__ = [
     "_check_sample_weight",
     "_fit_context",
     "safe_indexing",
+    "validate_parameter_constraints",
 ]

@@ -10,7 +10,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from qestim.qubo import AttentionProblem, MaxCutProblem, Problem
+from qestim.qubo import AttentionProblem, FIPProblem, MaxCutProblem, Problem
 
 
 @dataclass
@@ -116,6 +116,36 @@ CASES = [
 ]
 
 
+def networks(problem):
+    shapes = [
+        layers.shape for layers in problem.decode(dict.fromkeys(problem.variables, 0))
+    ]
+    levels = problem.layers.code.levels
+    sizes = [int(np.prod(shape)) for shape in shapes]
+    for flat in product(levels, repeat=sum(sizes)):
+        parts = np.split(np.array(flat), np.cumsum(sizes)[:-1])
+        yield [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def network_case(num_variables, *args, **options):
+    problem = FIPProblem(*args, **options)
+    return Case(problem, list(networks(problem)), num_variables)
+
+
+CASES += [
+    network_case(9, [[1, 1], [1, -1]], [1, -1], (1,), bias=False),
+    network_case(
+        16, [[1, 2], [1, -1]], [1, -1], (), loss="hinge", weight_bits=2, bias=False
+    ),
+]
+
+
+def same(one, other):
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(np.array_equal, one, other))
+    return np.array_equal(one, other)
+
+
 def every_state(bqm):
     values = (0, 1) if bqm.vartype is dimod.BINARY else (-1, 1)
     for state in product(values, repeat=bqm.num_variables):
@@ -153,7 +183,7 @@ class TestContract:
     def test_decode_inverts_encode(self, case):
         for solution in case.solutions:
             decoded = case.problem.decode(case.problem.encode(solution))
-            assert np.array_equal(decoded, solution)
+            assert same(decoded, solution)
 
     def test_number_of_variables(self, case):
         assert case.problem.to_bqm().num_variables == case.num_variables

@@ -3,7 +3,29 @@
 
 from qestim.qubo._arrays import IsingArrays, spins_of
 from qestim.qubo._attention import AttentionProblem
+from qestim.qubo._fip import FIPProblem
+from qestim.qubo._fip_bounds import (
+    generalization_bound,
+    sample_complexity,
+    time_to_solution_bound,
+)
+from qestim.qubo._fip_inputs import quantize_inputs
 from qestim.qubo._maxcut import MaxCutProblem
 from qestim.qubo._problem import Problem
+from qestim.qubo._spline import ACTIVATIONS, Spline, interpolate
 
-__all__ = ["AttentionProblem", "IsingArrays", "MaxCutProblem", "Problem", "spins_of"]
+__all__ = [
+    "ACTIVATIONS",
+    "AttentionProblem",
+    "FIPProblem",
+    "IsingArrays",
+    "MaxCutProblem",
+    "Problem",
+    "Spline",
+    "generalization_bound",
+    "interpolate",
+    "quantize_inputs",
+    "sample_complexity",
+    "spins_of",
+    "time_to_solution_bound",
+]
