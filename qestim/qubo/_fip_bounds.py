@@ -114,7 +114,7 @@ def time_to_solution_bound(model, gap, beta, *, degeneracy=1, target=0.99, sweep
         The model of n spins.
     gap : float
         Energy of the first excited state above the ground state, or less, in the units
-        of the model. For integer losses the penalty and 1 bound it from below.
+        of the model. 1 will do where losses and penalties are integers.
     beta : float
         Inverse temperature, in inverse units of the model.
     degeneracy : int, default=1

@@ -7,8 +7,8 @@ import numpy as np
 
 from qestim.qubo._fip_network import Reach, make_spline, tabulate
 
-# Squares of lattice indices must stay integers in double precision.
-_MOST_POINTS = 2**24
+# Penalties times squares of lattice indices must leave a double room for the loss.
+_MOST_POINTS = 2**20
 
 
 class Layers:
@@ -37,8 +37,9 @@ class Layers:
             if reach.top >= _MOST_POINTS:
                 raise ValueError(
                     f"Layer {layer} has {reach.top + 1} lattice points between its "
-                    f"least and greatest pre-activation, at most {_MOST_POINTS} keep "
-                    "the energies exact. Quantise X to fewer bits, take fewer "
+                    "least and greatest pre-activation; more than "
+                    f"{_MOST_POINTS} "
+                    "would drown the loss in rounding. Quantise X to fewer bits, take fewer "
                     "weight_bits or a coarser activation_step."
                 )
 

@@ -4,7 +4,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from qestim.qubo import FIPProblem, Spline
+from qestim.qubo import ACTIVATIONS, FIPProblem, Spline, quantize_inputs
+from qestim.samplers import ExactSampler
 
 XOR = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]])
 PARITY = np.array([-1, 1, 1, -1])
@@ -179,3 +180,124 @@ class TestExact:
         for weights in networks(problem)[1]:
             off = abs(problem.objective(weights) - problem.true_objective(weights))
             assert off <= bound + 1e-9
+
+
+def test_the_sampler_of_all_states_agrees():
+    problem = make("two outputs")
+    best = min(problem.objective(weights) for weights in networks(problem)[1])
+    first = ExactSampler().lowest(problem.to_bqm(), 1).first
+    assert first.energy == pytest.approx(best)
+    assert problem.objective(problem.decode(first.sample)) == pytest.approx(best)
+    assert problem.to_cqm().check_feasible(first.sample)
+
+
+def test_spins_decode_like_bits():
+    problem = make("sign")
+    weights = networks(problem)[1][77]
+    spins = {label: 2 * bit - 1 for label, bit in problem.encode(weights).items()}
+    assert all(map(np.array_equal, problem.decode(spins), weights))
+
+
+def test_a_number_weighs_every_constraint():
+    problem = make("hinge")
+    weights = networks(problem)[1][5]
+    sample = problem.encode(weights)
+    broken = next(label for label in problem.variables if label[0] == "s")
+    sample[broken] ^= 1
+    energies = [problem.to_bqm(penalty).energy(sample) for penalty in (0.0, 1.0, 2.0)]
+    assert np.diff(energies) == pytest.approx([1.0, 1.0])
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("loss", ["squared", "zero_one", "hinge", "logistic"])
+def test_networks_are_within_the_bound_of_the_functions_meant(activation, loss):
+    rng = np.random.default_rng(0)
+    X, step = quantize_inputs(rng.normal(size=(6, 3)), bits=5)
+    y = rng.choice([-1, 1], 6)
+    for pieces in (2, 4, 8, 16, 32, 64):
+        problem = FIPProblem(
+            X,
+            y,
+            (3,),
+            activation=activation,
+            loss=loss,
+            pieces=pieces,
+            loss_pieces=pieces,
+            input_step=step,
+            weight_scale=0.5,
+        )
+        bound = problem.error_bound()
+        for _ in range(20):
+            weights = [
+                rng.choice([-1, 1], problem.layers.shape(layer)) for layer in (0, 1)
+            ]
+            off = problem.objective(weights) - problem.true_objective(weights)
+            assert abs(off) <= bound + 1e-9
+
+
+def test_the_bound_covers_the_inputs_too():
+    rng = np.random.default_rng(1)
+    numbers = rng.normal(size=(8, 3))
+    y = rng.normal(size=8)
+    X, step = quantize_inputs(numbers, bits=4)
+    problem = FIPProblem(X, y, (4,), activation="tanh", bias=False, input_step=step)
+    bound = problem.error_bound(input_error=step / 2)
+    for _ in range(100):
+        V, W = (rng.choice([-1, 1], problem.layers.shape(layer)) for layer in (0, 1))
+        true = ((np.tanh(numbers @ V.T) @ W.T - y[:, None]) ** 2).sum()
+        assert abs(problem.objective([V, W]) - true) <= bound
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "options", "match"),
+    [
+        ([[0.5]], [1], {}, "X must hold finite integers"),
+        ([[np.nan]], [1], {}, "X must hold finite integers"),
+        ([], [], {}, "X must hold finite integers"),
+        ([1, 2], [1, 1], {}, "X must hold finite integers"),
+        ([["a"]], [1], {}, "X must hold finite integers"),
+        ([[1]], [1, 2], {}, "one target for each of the 1 rows"),
+        ([[1]], [np.inf], {}, "finite"),
+        ([[1]], [2], {"loss": "hinge"}, "must be -1 or 1"),
+        ([[1]], [0.5], {"loss": "cross_entropy"}, "classes 0, 1"),
+        ([[1]], [-1], {"loss": "cross_entropy"}, "classes 0, 1"),
+        ([[1]], [1], {"loss": "huber"}, "'loss' parameter"),
+        ([[1]], [1], {"weight_bits": 1.5}, "'weight_bits' parameter"),
+        ([[1]], [1], {"weight_bits": 0}, "'weight_bits' parameter"),
+        ([[1]], [1], {"activation": "swish"}, "'activation' parameter"),
+        ([[1]], [1], {"encoding": "unary"}, "'encoding' parameter"),
+        ([[1]], [1], {"pieces": 0}, "'pieces' parameter"),
+        ([[1]], [1], {"weight_scale": [1, 2, 3]}, "'weight_scale' parameter"),
+        ([[1]], [1], {"weight_scale": -1.0}, "'weight_scale' parameter"),
+        ([[1]], [1], {"hidden_layer_sizes": (0,)}, "'hidden_layer_sizes'"),
+        ([[1]], [1], {"hidden_layer_sizes": (1.5,)}, "'hidden_layer_sizes'"),
+        ([[10**9]], [1], {}, "lattice points"),
+    ],
+)
+def test_bad_input(X, y, options, match):
+    with pytest.raises(ValueError, match=match):
+        FIPProblem(X, y, **options)
+
+
+def test_bad_solutions_samples_and_penalties():
+    problem = make("sign")
+    with pytest.raises(ValueError, match="shapes"):
+        problem.objective([np.ones((2, 2)), np.ones((1, 3))])
+    with pytest.raises(ValueError, match="one of \\[-1, 1\\]"):
+        problem.encode([np.zeros((2, 3)), np.ones((1, 3))])
+    with pytest.raises(ValueError, match="every weight bit"):
+        problem.decode({})
+    for penalty in ("high", -1.0, np.nan, np.ones(3)):
+        with pytest.raises(ValueError, match="'penalty' parameter"):
+            problem.to_bqm(penalty)
+
+
+def test_inputs_on_a_grid():
+    X = np.random.default_rng(0).normal(size=(50, 3))
+    integers, step = quantize_inputs(X, bits=6)
+    assert np.abs(integers).max() == 31
+    assert np.abs(X - step * integers).max() <= step / 2 + 1e-12
+    assert quantize_inputs(np.zeros((2, 2)))[0].tolist() == [[0, 0], [0, 0]]
+    for bad in (([1.0],), ([[np.inf]],), ([[1.0]], 1), ([[1.0]], 2.5)):
+        with pytest.raises(ValueError, match="must"):
+            quantize_inputs(*bad)
