@@ -39,8 +39,8 @@ class Layers:
                     f"Layer {layer} has {reach.top + 1} lattice points between its "
                     "least and greatest pre-activation; more than "
                     f"{_MOST_POINTS} "
-                    "would drown the loss in rounding. Quantise X to fewer bits, take fewer "
-                    "weight_bits or a coarser activation_step."
+                    "would drown the loss in rounding. Quantise X to fewer bits, "
+                    "take fewer weight_bits or a coarser activation_step."
                 )
 
     def _table(self, reach, unit, options):

@@ -221,7 +221,7 @@ def interpolate(function, low, high, pieces=8, *, degree=1, kinks=(), spacing=No
     knots = _knots(low, high, int(pieces), kinks, spacing)
     left, right = knots[:-1], knots[1:]
     share = np.linspace(0, 1, _CELLS + 1)
-    share[-1] -= 1e-9  # A jump at a knot belongs to the next piece.
+    share[-1] -= 1e-12  # A jump at a knot belongs to the next piece.
     grid = left[:, None] + (right - left)[:, None] * share
     value = np.asarray(function(grid), dtype=np.float64)
     if value.shape != grid.shape or not np.isfinite(value).all():
