@@ -111,7 +111,7 @@ def solve(sampler, cqm):
 
 
 def exact_oracle(quick):
-    seeds = range(5 if quick else 100)
+    seeds = range(5 if quick else 50)
     options = {"max_iter": 60, "polish": False}
     solvers = {
         "QCGD, beta0 auto": QCGDSampler(ExactSampler(), **options),
@@ -157,7 +157,7 @@ def exact_oracle(quick):
 
 
 class StuckSampler(dimod.Sampler, BaseEstimator):
-    """The exact minimum, but the first two bits always come out as 1."""
+    """The exact minimum, but the first ten bits always come out as 1."""
 
     parameters = {}
     properties = {}
@@ -165,7 +165,7 @@ class StuckSampler(dimod.Sampler, BaseEstimator):
     def sample(self, bqm):
         reads = ExactSampler().lowest(bqm)
         spins = reads.record.sample.copy()
-        spins[:, :2] = 1
+        spins[:, :10] = 1
         return dimod.SampleSet.from_samples_bqm((spins, reads.variables), bqm)
 
 
@@ -177,8 +177,9 @@ class UnprovenSampler(StuckSampler):
 
 
 def convergence(quick):
-    seeds, calls = (range(2), 100) if quick else (range(10), 1000)
+    seeds, calls = (range(2), 100) if quick else (range(4), 600)
     oracles = {
+        "exact, beta0 0.003": {"beta0": 0.003},
         "exact": {},
         "noise 0.02": {"noise": 0.02},
         "noise 0.2": {"noise": 0.2},
@@ -196,7 +197,7 @@ def convergence(quick):
             for seed, cqm, optimum in zip(seeds, models, optima, strict=True):
                 sampler = QCGDSampler(
                     UnprovenSampler(),
-                    beta0=1.0,
+                    beta0=0.1,
                     max_iter=calls,
                     patience=None,
                     polish=False,
@@ -221,24 +222,28 @@ def convergence(quick):
                     "gap, t = 10": float(gap[9]),
                     f"gap, t = {calls - 1}": float(gap[-1]),
                     "slope of gap": slope(t[late], gap[late]),
-                    "theorem": THEOREM[name.split()[-1]],
+                    "slope of the bound": THEOREM[name.split()[-1]],
                 }
             )
     return {
         "rows": rows,
-        "note": f"beta0 = 1; geometric means over {len(seeds)} instances; slopes of "
-        f"log figure against log t from t = {calls // 20}. Residual: norm of the mean "
-        "functionals. Gap: |mean objective - optimum|. The theorem's slopes are upper "
-        "bounds on both, for beta0 fixed.",
+        "note": f"beta0 = 0.1 unless stated; geometric means over {len(seeds)} "
+        f"instances; slopes of log figure against log t from t = {calls // 20}. "
+        "Residual: norm of the mean functionals. Gap: |mean objective - optimum|. The "
+        "theorem bounds both by a multiple of t^-1/2 with an exact oracle; a slope of "
+        "-2 says that every atom is the optimum by then, so that the mixture only "
+        "forgets its first atoms. With an error that does not vanish it allows a "
+        "constant gap and, for relative errors, a constant residual.",
     }
 
 
 THEOREM = {
-    "exact": "-1/2, -1/2",
-    "0.02": "floor",
-    "0.2": "floor",
-    "bits": "floor",
-    "(biased)": "none: stalls",
+    "exact": "-1/2",
+    "0.003": "-1/2",
+    "0.02": "0 (floor)",
+    "0.2": "0 (floor)",
+    "bits": "0 (floor)",
+    "(biased)": "0 (stalls)",
 }
 
 
@@ -282,8 +287,8 @@ def lowest_feasible(arrays, bits):
 
 
 def many_constraints(quick):
-    sizes = {100: 2} if quick else {100: 10, 300: 10, 1000: 5}
-    calls, sweeps = (10, 200) if quick else (50, 1000)
+    sizes = {100: 2} if quick else {100: 6, 300: 6, 1000: 3}
+    calls, sweeps = (10, 200) if quick else (40, 1000)
     rows = []
     for family in (groups_and_knapsacks, sparse_equalities):
         for n, num_seeds in sizes.items():
@@ -297,9 +302,11 @@ def many_constraints(quick):
                     results.setdefault(name, []).append((best, seconds))
             table = {name: np.array(runs)[:, 0] for name, runs in results.items()}
             reference = np.min(list(table.values()), axis=0)
+            close = 1e-9 * np.abs(reference)
             for name, best in table.items():
                 found = np.isfinite(best)
                 gaps = (best - reference)[found] / np.abs(reference[found])
+                gaps[gaps < 1e-9] = 0.0
                 rows.append(
                     {
                         "family": family.__name__,
@@ -308,7 +315,7 @@ def many_constraints(quick):
                         "solver": name,
                         "feasible": f"{found.sum()} of {num_seeds}",
                         "gap %": 100 * float(gaps.mean()) if found.any() else "",
-                        "best of all": f"{(best <= reference + 1e-9)[found].sum()}",
+                        "best of all": f"{(best <= reference + close)[found].sum()}",
                         "cpu s": float(np.mean([s for _, s in results[name]])),
                     }
                 )

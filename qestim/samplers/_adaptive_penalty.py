@@ -36,7 +36,8 @@ class AdaptivePenaltySampler(ConstrainedSampler):
         Most calls of the inner sampler.
     patience : int or None, default=10
         Calls without a better feasible read, counted from the best one, after which
-        to stop; None means never. A proven answer stops at once.
+        to stop; None means never. A proven answer stops at once, and an exact inner
+        sampler is asked until there is one.
     precision : int, default=None
         Bits, with the sign, of a machine's coefficients: the Ising form of every call
         is rounded to so many. None leaves it as it is.

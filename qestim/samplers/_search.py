@@ -36,6 +36,7 @@ class Search:
         self.best = np.inf
         self.best_call = None
         self.lower_bound = -np.inf
+        self.exact = False
         # Of the read that violates the fewest constraints, and those the least.
         self.closest = (np.inf, np.inf)
         self.violations = np.empty(0)
@@ -55,6 +56,8 @@ class Search:
             seed = int(seeds.spawn(1)[0].generate_state(1)[0])
             left = end - time.monotonic() if settings.time_limit else None
             bits, energies, exact = oracle(self.rule.multipliers, seed, left)
+            # What is exact can be proven: there the search goes on until it is.
+            self.exact = exact
             if exact:
                 self.lower_bound = max(self.lower_bound, float(energies[0]))
             functionals, objective = self._judge(bits, number)
@@ -105,11 +108,9 @@ class Search:
             return "target_energy"
         if time.monotonic() >= end:
             return "time_limit"
-        patience = settings.patience
-        if patience is not None and self.best_call is not None:
-            if number - self.best_call >= patience:
-                return "patience"
-        return None
+        if settings.patience is None or self.best_call is None or self.exact:
+            return None
+        return "patience" if number - self.best_call >= settings.patience else None
 
     def result(self, round_atoms):
         """Return the sample set of the call and what is known of it."""

@@ -73,6 +73,30 @@ def test_inequalities_of_two_bits_take_no_slack():
         assert counted.sum() == 1
 
 
+def test_a_product_in_three_inequalities_takes_no_slack():
+    x, y, p = dimod.Binaries(["x", "y", "p"])
+    cqm = dimod.ConstrainedQuadraticModel()
+    cqm.set_objective(x - p)
+    cqm.add_constraint(p - x <= 0)
+    cqm.add_constraint(p - x - y >= -1)
+    loose = ConstrainedArrays.from_cqm(cqm)
+    assert loose.num_bits == 5  # without p <= y the state p = x = 1, y = 0 is allowed
+    cqm.add_constraint(y - p >= 0)
+    arrays = ConstrainedArrays.from_cqm(cqm)
+    assert arrays.num_bits == 3
+    for model in (loose, arrays):
+        bits = every_state(model.num_bits)
+        lifted = model.lift(bits)
+        feasible = (model.violations(lifted) == 0).all(axis=1)
+        vanishing = ((model.G @ lifted.T).T + model.g0 == 0).all(axis=1)
+        assert feasible[vanishing].all()
+        states = {tuple(row) for row in bits[feasible][:, :3].tolist()}
+        assert states == {tuple(row) for row in bits[vanishing][:, :3].tolist()}
+    column = dict(zip(cqm.variables, bits[feasible].T, strict=True))
+    np.testing.assert_array_equal(column["p"], column["x"] * column["y"])
+    assert feasible.sum() == 4
+
+
 def test_what_always_holds_adds_nothing():
     cqm = dimod.ConstrainedQuadraticModel.from_bqm(dimod.BQM.from_qubo({"xy": 1}))
     cqm.add_constraint([("x", 1), ("y", 1)], "<=", rhs=2)
