@@ -7,7 +7,7 @@ from numbers import Integral, Real
 
 import dimod
 
-from qestim._sklearn import HasMethods, Interval
+from qestim._sklearn import Interval
 from qestim.exceptions import InfeasibleWarning
 from qestim.qubo import IsingArrays
 from qestim.samplers._annealing import SimulatedAnnealingSampler
@@ -35,7 +35,7 @@ class ConstrainedSampler(BaseSampler, dimod.ComposedSampler):
 
     _parameter_constraints: dict = {
         **BaseSampler._parameter_constraints,
-        "sampler": [HasMethods("sample"), None],
+        "sampler": [dimod.Sampler, None],
         "polish": ["boolean"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "patience": [Interval(Integral, 0, None, closed="left"), None],

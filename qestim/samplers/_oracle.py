@@ -103,8 +103,7 @@ class Oracle:
                 f"{type(sampler).__name__} returned no read. Raise its num_reads or "
                 "its time limit."
             )
-        proven = bool(reads.info.get("proven_optimal", False)) or (
-            isinstance(sampler, DimodSampler)
-            and isinstance(sampler.sampler, dimod.ExactSolver)
-        )
+        foreign = sampler.sampler if isinstance(sampler, DimodSampler) else sampler
+        proven = isinstance(foreign, dimod.ExactSolver)
+        proven = proven or bool(reads.info.get("proven_optimal", False))
         return spins_of(reads, bqm.variables), proven

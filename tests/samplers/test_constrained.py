@@ -182,7 +182,15 @@ def test_an_oracle_without_reads_is_refused(cls):
 
 
 @both
-def test_foreign_samplers_are_oracles(cls):
-    reads = cls(DimodSampler(dimod.ExactSolver())).sample_cqm(never_zero())
+@pytest.mark.parametrize("wrap", [DimodSampler, lambda sampler: sampler])
+def test_foreign_samplers_are_oracles(cls, wrap):
+    reads = cls(wrap(dimod.ExactSolver())).sample_cqm(never_zero())
     assert reads.info["proven_optimal"]
     assert reads.filter(lambda row: row.is_feasible).first.energy == 1.0
+
+
+@both
+@pytest.mark.parametrize("wrong", [object(), ExactSampler])
+def test_what_is_no_sampler_is_refused(cls, wrong):
+    with pytest.raises(ValueError, match="'sampler' parameter of"):
+        cls(wrong).sample_cqm(never_zero())
