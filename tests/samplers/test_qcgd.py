@@ -15,6 +15,7 @@ from qestim.samplers import (
     QCGDSampler,
     SimulatedAnnealingSampler,
 )
+from qestim.samplers._constraints import ConstrainedArrays
 
 ANNEALER = SimulatedAnnealingSampler(num_reads=5, num_sweeps=100)
 
@@ -112,6 +113,30 @@ def test_the_mixture_converges_at_the_rate_of_the_theorem():
     assert len(t) == 400
     assert np.polyfit(np.log(t[late]), np.log(residual[late]), 1)[0] < -0.4
     assert gap[-50:].mean() < 0.2 * gap[:10].mean()
+
+
+def test_the_mixture_forgets_its_first_atoms_as_the_steps_say():
+    cqm = one_hot(1)
+    qcgd = QCGDSampler(_Lowest(), beta0=1.0, max_iter=31, patience=None)
+    history = qcgd.sample_cqm(cqm).info["history"]
+    # Optimal atoms from some call on: steps of 2 / (t + 1) leave (t - 1) / (t + 1).
+    assert history["violation"][10:] == [0.0] * 21
+    residual = np.array(history["mean_residual"])
+    t = np.arange(12, 32)
+    np.testing.assert_allclose(residual[11:] / residual[10:-1], (t - 1) / (t + 1))
+
+
+def test_multipliers_grow_as_the_theorem_says():
+    cqm = one_hot(0)
+    arrays = ConstrainedArrays.from_cqm(cqm)
+    rule = QCGDSampler(beta0=0.5)._start(arrays)
+    assert not rule.multipliers.any()
+    functionals = np.arange(1.0, len(arrays.g0) + 1)
+    for t in range(1, 6):
+        rule.update(functionals, 0.0)
+        # The same residual each time: prices add up, the penalty grows like a root.
+        expected = 0.5 * (t + np.sqrt(t + 1)) * functionals
+        np.testing.assert_allclose(rule.multipliers, expected)
 
 
 def test_a_biased_oracle_stalls():
