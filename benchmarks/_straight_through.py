@@ -17,7 +17,7 @@ ACTIVATIONS = {
     "sign": (lambda z: np.where(z < 0, -1, 1).astype(z.dtype), lambda z: abs(z) < 1),
 }
 LEVELS = {1: 2, 2: 4, "ternary": 3}
-RATES, EPOCHS = (0.003, 0.01, 0.03), (30, 100)
+RATES, EPOCHS = (0.03, 0.1, 0.3), (30, 100)
 
 
 def rounded(latent, weight_bits):
@@ -67,7 +67,7 @@ class StraightThrough(ClassifierMixin, BaseEstimator):
         self.theta_ = [*latent, *scales, *biases]
         mean = [np.zeros_like(t) for t in self.theta_]
         square = [np.zeros_like(t) for t in self.theta_]
-        size = min(self.batch_size, len(X))
+        size = min(self.batch_size, max(1, len(X) // 4))
         n_steps, step = self.epochs * (len(X) // size), 0
         noise = np.float32(self.noise * X.std())
         for _ in range(self.epochs):

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from tqdm.auto import tqdm
 
 from qestim._sklearn import HasMethods, Interval, StrOptions, _fit_context
+from qestim.estimators._quantized_export import to_packed, to_torch
 from qestim.estimators._quantized_network import ACTIVATIONS, softmax
 from qestim.estimators._quantized_rows import hold_out
 from qestim.estimators._quantized_training import SOLVERS, QuantizedClassifier
@@ -58,7 +59,7 @@ class QuantizedQNNClassifier(QuantizedClassifier):
         fit while most blocks are accepted, and rises when few are.
     block_size : int, default=None
         Most spins of one call of the sampler; None takes all weights of a neuron.
-    input_noise : float, default=0.5
+    input_noise : float, default=0.6
         Standard deviation of the noise in training, as a multiple of the features'
         root mean square, dimensionless.
     max_iter : int, default=6
@@ -165,7 +166,7 @@ class QuantizedQNNClassifier(QuantizedClassifier):
         sampler=None,
         penalty=0.1,
         block_size=None,
-        input_noise=0.5,
+        input_noise=0.6,
         max_iter=6,
         early_stopping=False,
         validation_fraction=0.1,
@@ -330,6 +331,30 @@ class QuantizedQNNClassifier(QuantizedClassifier):
         """
         best = self.predict_proba(X).argmax(axis=1)
         return self.classes_[best]
+
+    def to_torch(self):
+        """Return the fitted network as a torch module.
+
+        Returns
+        -------
+        module : torch.nn.Module
+            Maps float32 rows of shape (n, n_features) to logits of shape
+            (n, n_classes); an ordinary module, to be traced, exported or tuned.
+        """
+        check_is_fitted(self)
+        return to_torch(self.networks_)
+
+    def to_packed(self):
+        """Return the fitted network in packed bits.
+
+        Returns
+        -------
+        packed : PackedQuantizedNetwork
+            Predicts with numpy alone; ``packed.save(path)`` writes it without pickle,
+            and ``packed.n_bytes`` is its size.
+        """
+        check_is_fitted(self)
+        return to_packed(self.networks_, self.classes_)
 
     def _controls(self):
         """Return the cheap classical controls that `qestim.compare` sets beside."""

@@ -11,7 +11,7 @@ from qestim.estimators._quantized_network import (
 )
 
 _NOISY_ROWS = 12_000  # rows with noise of their own, copies of a row included
-_MOST_COPIES = 32
+_MOST_COPIES = 100
 _WIDTH = 1.0  # of a switch, in units of the pre-activation
 _CURVED = 1e-4  # share of the greatest curvature below which a row is flat
 
@@ -117,10 +117,9 @@ class BlockDescent:
             for part in self._derivatives(layer, column)
         )
         h, J, free = self._ising(inputs, slope, curve, old)
-        top = max(np.abs(h).max(), np.abs(J).max())
-        if top == 0:  # no row depends on this neuron
+        if not (h.any() or J.any()):  # no row depends on this neuron
             return False
-        reads = self.draw(h / top, J / top).astype(np.float64)
+        reads = self._candidates(h, J, old)
         energies = reads @ h + 0.5 * np.einsum("ri,ri->r", reads @ J, reads)
         move = reads[np.argmin(energies)] - old
         if not move.any():
@@ -142,6 +141,11 @@ class BlockDescent:
             net.biases[layer][column] + shift,
         )
         return True
+
+    def _candidates(self, h, J, old):
+        """Return new spins to choose from in place of the old, a row each."""
+        top = max(np.abs(h).max(), np.abs(J).max())
+        return self.draw(h / top, J / top).astype(np.float64)
 
     def _ising(self, inputs, slope, curve, old):
         r"""Return the model of one block, and the best bias for a move.

@@ -171,13 +171,14 @@ def refit(network, X, targets, rows, steps, rate=0.05, noise=None):
     """
     depth = len(network.weights)
     first = network.first_sums(X, noise)  # the only wide product, once
-    theta = [*np.log(network.scales), *network.biases]
-    best = (np.inf, None)
+    theta: list = [*np.log(network.scales), *network.biases]
+    best: tuple = (np.inf, None)
     mean, square = [0.0] * len(theta), [0.0] * len(theta)
     for step in range(steps + 1):
         network.scales = [float(np.exp(t)) for t in theta[:depth]]
         network.biases = theta[depth:]
-        raw, layers, inputs = [first], [], [None]
+        layers: list = []
+        raw, inputs = [first], [None]
         for layer in range(depth):
             if layer:
                 inputs.append(network.value(layers[-1]))

@@ -63,11 +63,16 @@ class QuantizedClassifier(ClassifierMixin, BaseEstimator):
         """Make the networks and the records of a fit."""
         hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object))
         if hidden.ndim != 1 or not all(
-            isinstance(width, Integral) and width > 0 for width in hidden
+            isinstance(width, Integral) and int(width) > 0 for width in hidden
         ):
             raise ValueError(
                 "The 'hidden_layer_sizes' parameter must hold positive integers. Got "
                 f"{self.hidden_layer_sizes!r}."
+            )
+        if isinstance(self.sampler, type):
+            raise ValueError(
+                "The 'sampler' parameter must be an instance. Got the class "
+                f"{self.sampler.__name__}; write {self.sampler.__name__}()."
             )
         self.sampler_ = (
             SimulatedAnnealingSampler(num_reads=2, num_sweeps=30, num_threads=1)
