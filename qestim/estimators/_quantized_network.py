@@ -191,7 +191,7 @@ def refit(network, X, targets, rows, steps, rate=0.05, noise=None):
         if step == steps:
             break
         back = (softmax(layers[-1]) - targets) * rows
-        grads = [0.0] * len(theta)
+        grads: list = [0.0] * len(theta)
         for layer in reversed(range(depth)):
             scale = np.float32(network.scales[layer])
             grads[layer] = scale * float(np.vdot(back, raw[layer]))

@@ -163,11 +163,16 @@ class PackedQuantizedNetwork:
                     f"{path} has layout {head['layout']}; this version reads "
                     f"{_LAYOUT}. Save it again with the qestim that wrote it."
                 )
-            parts = [
+            planes, scales, biases = (
                 [file[f"{name}{layer}"] for layer in range(head["layers"])]
                 for name in ("planes", "scales", "biases")
-            ]
-            n_features = head["n_features"]
+            )
             return cls(
-                n_features, *parts, file["bits"], head["activation"], file["classes"]
+                head["n_features"],
+                planes,
+                scales,
+                biases,
+                file["bits"],
+                head["activation"],
+                file["classes"],
             )
