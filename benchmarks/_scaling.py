@@ -185,10 +185,10 @@ def dense_growth(quick):
         "arithmetic: a n + b n^2, a being the time of a spin with its couplings at "
         "rest, b that of a coupling, both from the middle size and below. Annealing "
         "and dSB touch a row of J only for a flip; flips a spin and step do not grow "
-        f"with n: {counted} (annealing and dSB). dSB bends above 2000, where its rows, a "
-        "byte a coupling, leave the second cache and a flip streams its row from the "
-        "third. Tried there without gain: pages of 2 MB for the rows, and fetching rows "
-        "ahead.",
+        f"with n: {counted} (annealing and dSB). dSB bends above 2000, where its rows, "
+        "a byte a coupling, leave the second cache and a flip streams its row from the "
+        "third. Tried there without gain: pages of 2 MB for the rows, and fetching "
+        "rows ahead.",
     }
 
 
