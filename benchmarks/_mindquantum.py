@@ -105,7 +105,7 @@ def _row(name, instance, model, peer, quick):
 
     rates = alternate({"ours": our_rate, "theirs": their_rate}, rounds)
     seeds = {"peer": iter(range(10, 10 + rounds)), "qestim": iter(range(10, 99))}
-    sample = 8 if dense else 64
+    sample = 4 if dense else 64
     long = 200 if quick else 1000
     trial, _ = peer(model, sample, long, 9)
     # Two standard errors above the trial, which is of few reads.
