@@ -7,7 +7,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from qestim._sklearn import Interval, StrOptions, validate_parameter_constraints
-from qestim.qubo._fip_form import ExactForm, to_bqm, to_ising
+from qestim.qubo._fip_form import ExactForm, Labels, to_bqm, to_ising
 from qestim.qubo._fip_inputs import (
     check_integers,
     check_penalty,
@@ -327,7 +327,7 @@ class FIPProblem(Problem):
         model : IsingArrays
             Of the spins 2x - 1, in the order of `variables`.
         """
-        return to_ising(self._qubo(penalty), self.variables)
+        return to_ising(self._qubo(penalty), Labels(self._form))
 
     def to_cqm(self):
         """Return the loss under linear constraints.

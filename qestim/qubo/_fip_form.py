@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bits of an exact form: numbers, labels, what ties them and what sets them."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import chain, repeat
 
@@ -160,6 +161,19 @@ class ExactForm:
                 ) from error
             weights.append(self.layers.code.weights(np.reshape(bits, index.shape)))
         return weights
+
+
+class Labels(Sequence):
+    """The labels of a form, made when one is asked for."""
+
+    def __init__(self, form):
+        self._form = form
+
+    def __len__(self):
+        return self._form.num_variables
+
+    def __getitem__(self, i):
+        return self._form.variables[i]
 
 
 def to_ising(qubo, variables):
