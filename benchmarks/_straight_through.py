@@ -17,7 +17,7 @@ ACTIVATIONS = {
     "sign": (lambda z: np.where(z < 0, -1, 1).astype(z.dtype), lambda z: abs(z) < 1),
 }
 LEVELS = {1: 2, 2: 4, "ternary": 3}
-RATES, EPOCHS = (0.03, 0.1, 0.3), (30, 100)
+RATES, EPOCHS = (0.03, 0.1), (30, 100)
 
 
 def rounded(latent, weight_bits):
@@ -29,7 +29,10 @@ def rounded(latent, weight_bits):
 
 
 class StraightThrough(ClassifierMixin, BaseEstimator):
-    """Minibatch Adam on cross-entropy with a cosine schedule."""
+    """Minibatch Adam on cross-entropy with a cosine schedule.
+
+    ``rule="sign"`` gives it the signs of the gradient instead.
+    """
 
     def __init__(
         self,
@@ -40,6 +43,7 @@ class StraightThrough(ClassifierMixin, BaseEstimator):
         epochs=100,
         batch_size=64,
         noise=0.0,
+        rule="adam",
         random_state=0,
     ):
         self.hidden = hidden
@@ -49,6 +53,7 @@ class StraightThrough(ClassifierMixin, BaseEstimator):
         self.epochs = epochs
         self.batch_size = batch_size
         self.noise = noise
+        self.rule = rule
         self.random_state = random_state
 
     def fit(self, X, y):
@@ -83,6 +88,8 @@ class StraightThrough(ClassifierMixin, BaseEstimator):
                 rate = self.rate * (1 + np.cos(np.pi * step / n_steps)) / 2
                 fix = np.sqrt(1 - 0.999**step) / (1 - 0.9**step)
                 for k2, grad in enumerate(self._gradient(batch, Y[rows])):
+                    if self.rule == "sign":
+                        grad = np.sign(grad)
                     mean[k2] += 0.1 * (grad - mean[k2])
                     square[k2] += 0.001 * (grad * grad - square[k2])
                     move = rate * fix * mean[k2] / (np.sqrt(square[k2]) + 1e-8)

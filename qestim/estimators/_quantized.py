@@ -46,8 +46,11 @@ class QuantizedQNNClassifier(QuantizedClassifier):
         ``2**b - 1`` (one bit: -1 and 1), ``"ternary"`` gives -1, 0 and 1.
     activation : {"relu", "hardtanh", "sign"}, default="relu"
         Activation of the hidden layers.
-    solver : {"block"}, default="block"
-        How the weights are found: ``"block"`` is what is described above.
+    solver : {"block", "bit_scale"}, default="block"
+        How the weights are found: ``"block"`` is what is described above;
+        ``"bit_scale"`` shows the sampler one row and one bit of a neuron's weights at a
+        time, at most 64 spins, with a proximal term. It is for devices of a few
+        spins: it takes many more calls and is less accurate.
     sampler : dimod.Sampler, default=None
         Minimiser of the Ising problems: one of `qestim.samplers`, or a foreign one in
         `qestim.samplers.DimodSampler`. None is

@@ -12,12 +12,13 @@ from sklearn.utils.validation import validate_data
 
 from qestim._sklearn import _check_sample_weight
 from qestim.estimators._draw import make_draw, reads_of
+from qestim.estimators._quantized_bit_scale import BitScaleDescent
 from qestim.estimators._quantized_block import BlockDescent
 from qestim.estimators._quantized_network import QuantizedNetwork, cross_entropy
 from qestim.estimators._quantized_rows import distinct_rows
 from qestim.samplers import SimulatedAnnealingSampler
 
-SOLVERS = {"block": BlockDescent}
+SOLVERS = {"block": BlockDescent, "bit_scale": BitScaleDescent}
 
 _LARGEST = 1e15  # of a feature; its square still fits single precision
 

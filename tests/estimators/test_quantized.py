@@ -72,11 +72,11 @@ def test_depths(iris, hidden):
     assert model.score(X, y) > 0.8
 
 
-@pytest.mark.parametrize("solver", ["block"])
+@pytest.mark.parametrize("solver", ["block", "bit_scale"])
 def test_same_seed_same_weights(iris, solver):
     X, y = iris
     first, second, other = (
-        quick(random_state=seed, solver=solver, max_iter=1).fit(X, y)
+        quick(random_state=seed, solver=solver, max_iter=1).fit(X[::5], y[::5])
         for seed in (0, 0, 1)
     )
     for a, b in zip(first.weights_, second.weights_, strict=True):
@@ -117,6 +117,23 @@ def test_blocks_are_no_larger_than_asked(digits):
     assert model.sampler_report_["peak_spins"] == 16
     assert 300 < model.sampler_report_["calls"] <= 3 * (32 * 4 + 10 * 2)
     assert model.score(test, y_test) > 0.9
+
+
+def test_single_rows_for_small_devices(digits):
+    train, test, y_train, y_test = digits
+    model = QuantizedQNNClassifier(
+        (8,),
+        solver="bit_scale",
+        sampler=SimulatedAnnealingSampler(num_reads=1, num_sweeps=5, num_threads=1),
+        block_size=40,
+        input_noise=0.0,
+        max_iter=1,
+        random_state=0,
+    ).fit(train[:400], y_train[:400])
+    assert model.sampler_report_["peak_spins"] <= 40
+    assert 400 < model.sampler_report_["calls"]
+    assert 0 < model.sampler_report_["accepted"] < model.sampler_report_["calls"]
+    assert model.score(test, y_test) > 0.3
 
 
 def test_ensemble_averages_probabilities(iris):
