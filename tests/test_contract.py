@@ -134,9 +134,7 @@ def network_case(num_variables, *args, **options):
 
 CASES += [
     network_case(9, [[1, 1], [1, -1]], [1, -1], (1,), bias=False),
-    network_case(
-        16, [[1, 2], [1, -1]], [1, -1], (), loss="hinge", weight_bits=2, bias=False
-    ),
+    network_case(10, [[1, 2], [1, -1]], [1, -1], (), loss="hinge", bias=False),
 ]
 
 

@@ -104,7 +104,7 @@ class FIPProblem(Problem):
     units of successive hidden layers :math:`b (M - 1)` products. `size_report` counts
     exactly.
 
-    The default penalty is the least that is sure: the highest loss of a sample, minus
+    The default penalty is sure for all weights: the highest loss of a sample, minus
     the lowest that inconsistent bits could feign.
 
     References
