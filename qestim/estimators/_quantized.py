@@ -46,22 +46,27 @@ class QuantizedQNNClassifier(QuantizedClassifier):
         ``2**b - 1`` (one bit: -1 and 1), ``"ternary"`` gives -1, 0 and 1.
     activation : {"relu", "hardtanh", "sign"}, default="relu"
         Activation of the hidden layers.
-    solver : {"block", "bit_scale"}, default="block"
+    solver : {"block", "fip", "bit_scale"}, default="block"
         How the weights are found: ``"block"`` is what is described above;
-        ``"bit_scale"`` shows the sampler one row and one bit of a neuron's weights at a
-        time, at most 64 spins, with a proximal term. It is for devices of a few
-        spins: it takes many more calls and is less accurate.
+        ``"fip"`` puts all weights and rows into one exact problem
+        (`qestim.qubo.FIPProblem`), for tiny data: beyond a hundred spins or so
+        samplers fail. ``"bit_scale"`` shows the sampler one row and one bit of a
+        neuron's weights at a time, at most 64 spins, with a proximal term: for devices
+        of a few spins, with many more calls and less accuracy.
     sampler : dimod.Sampler, default=None
         Minimiser of the Ising problems: one of `qestim.samplers`, or a foreign one in
         `qestim.samplers.DimodSampler`. None is
-        ``SimulatedAnnealingSampler(num_reads=2, num_sweeps=30)``; give an instance to
-        tune its parameters as ``sampler__...``.
+        `SimulatedAnnealingSampler` with 2 reads of 30 sweeps ("block"), 1 of 10
+        ("bit_scale") or 50 of 1000 ("fip"); give an instance to tune its parameters as
+        ``sampler__...``.
     penalty : float, default=0.1
         Weight of the proximal term that holds the spins where they are, as a multiple
         of the mean curvature of a spin, dimensionless. It falls in the course of the
-        fit while most blocks are accepted, and rises when few are.
+        fit while most blocks are accepted, and rises when few are. For "fip" it is
+        the weight of the constraints, as a multiple of the one that makes them exact.
     block_size : int, default=None
-        Most spins of one call of the sampler; None takes all weights of a neuron.
+        Most spins of one call of the sampler; None takes all weights of a neuron
+        ("block"), 64 ("bit_scale") or at most 2000 ("fip").
     input_noise : float, default=0.6
         Standard deviation of the noise in training, as a multiple of the features'
         root mean square, dimensionless.
@@ -268,6 +273,11 @@ class QuantizedQNNClassifier(QuantizedClassifier):
         ValueError
             If a label is not among the classes, or as `fit` does.
         """
+        if self.solver == "fip":
+            raise ValueError(
+                "solver='fip' has no partial_fit: its problem holds all rows at once. "
+                "Use fit, or solver='block'."
+            )
         first = not hasattr(self, "networks_")
         X, y, weight = self._check(X, y, sample_weight, reset=first)
         if first:

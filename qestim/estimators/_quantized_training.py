@@ -14,11 +14,15 @@ from qestim._sklearn import _check_sample_weight
 from qestim.estimators._draw import make_draw, reads_of
 from qestim.estimators._quantized_bit_scale import BitScaleDescent
 from qestim.estimators._quantized_block import BlockDescent
+from qestim.estimators._quantized_fip import ExactDescent
 from qestim.estimators._quantized_network import QuantizedNetwork, cross_entropy
 from qestim.estimators._quantized_rows import distinct_rows
 from qestim.samplers import SimulatedAnnealingSampler
 
-SOLVERS = {"block": BlockDescent, "bit_scale": BitScaleDescent}
+SOLVERS = {"block": BlockDescent, "fip": ExactDescent, "bit_scale": BitScaleDescent}
+
+# Reads and sweeps of the default sampler.
+_EFFORT = {"block": (2, 30), "fip": (50, 1000), "bit_scale": (1, 10)}
 
 _LARGEST = 1e15  # of a feature; its square still fits single precision
 
@@ -75,8 +79,11 @@ class QuantizedClassifier(ClassifierMixin, BaseEstimator):
                 "The 'sampler' parameter must be an instance. Got the class "
                 f"{self.sampler.__name__}; write {self.sampler.__name__}()."
             )
+        num_reads, num_sweeps = _EFFORT[self.solver]
         self.sampler_ = (
-            SimulatedAnnealingSampler(num_reads=2, num_sweeps=30, num_threads=1)
+            SimulatedAnnealingSampler(
+                num_reads=num_reads, num_sweeps=num_sweeps, num_threads=1
+            )
             if self.sampler is None
             else clone(self.sampler, safe=False)
         )

@@ -286,3 +286,34 @@ def test_one_constant_feature_does_no_harm(iris):
     X, y = iris
     X = np.column_stack([X, np.full(len(X), 3.0)])
     assert quick(max_iter=6).fit(X, y).score(X, y) > 0.9
+
+
+def test_the_exact_problem_learns_xor():
+    X = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]])
+    y = np.array([0, 1, 1, 0])
+    model = QuantizedQNNClassifier(
+        (2,), solver="fip", activation="sign", penalty=1.0, max_iter=3, random_state=0
+    ).fit(X, y)
+    assert model.score(X, y) == 1
+    assert model.sampler_report_["calls"] == 3
+    assert model.sampler_report_["reads"] == 150
+
+
+@pytest.mark.parametrize("weight_bits", [1, 2, "ternary"])
+def test_the_exact_problem_fits_a_few_rows(iris, weight_bits):
+    X, y = iris
+    few = np.r_[0:4, 50:54]
+    model = QuantizedQNNClassifier(
+        (), solver="fip", weight_bits=weight_bits, random_state=0, max_iter=2
+    ).fit(X[few], y[few])
+    assert model.score(X[few], y[few]) == 1
+
+
+def test_the_exact_problem_has_limits(iris):
+    X, y = iris
+    with pytest.raises(ValueError, match=r"needs \d+ spins for 150 rows; the limit is"):
+        quick(solver="fip").fit(X, y)
+    with pytest.raises(ValueError, match="must be 1 to 20 times the least"):
+        quick(solver="fip").fit(X, y, sample_weight=np.arange(1, 151) / 2.7)
+    with pytest.raises(ValueError, match="has no partial_fit"):
+        quick(solver="fip").partial_fit(X, y, classes=["s", "v", "w"])
