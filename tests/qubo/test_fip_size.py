@@ -90,21 +90,22 @@ def test_sizes_of_known_networks(widths, options, weight_bits, auxiliary):
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("samples", "options"),
     [
-        {"loss": "hinge"},
-        {"activation": "relu", "activation_step": 1.0},
-        {"encoding": "onehot", "loss": "zero_one"},
-        {"weight_bits": "ternary", "loss": "logistic", "loss_pieces": 3},
+        (600, {"loss": "hinge"}),
+        (600, {"activation": "relu", "activation_step": 1.0}),
+        (600, {"encoding": "onehot", "loss": "zero_one"}),
+        (600, {"weight_bits": "ternary", "loss": "logistic", "loss_pieces": 3}),
+        (1700, {"loss": "hinge"}),
     ],
 )
-def test_large_networks(options):
+def test_large_networks(samples, options):
     rng = np.random.default_rng(7)
-    X = rng.integers(-2, 3, (600, 8))
-    y = rng.choice([-1, 1], (600, 2))
+    X = rng.integers(-2, 3, (samples, 8))
+    y = rng.choice([-1, 1], (samples, 2))
     problem = FIPProblem(X, y, (8,), **options)
     report = problem.size_report()
-    assert report.variables > 30_000
+    assert report.variables > 50 * samples
     bqm = problem.to_bqm()
     assert bqm.num_variables == report.variables
     levels = problem.layers.code.levels
