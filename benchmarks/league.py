@@ -12,6 +12,8 @@ import os
 # Before numpy and torch: every section has one core to itself.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import _league_table
+import _league_vae
 import _mindquantum
 import _peers
 import _records
@@ -27,6 +29,8 @@ SECTIONS = {
     "Cost as sparse models grow": (_scaling.sparse_growth, False),
     "Cost as dense models grow": (_scaling.dense_growth, False),
     "Cost as reads grow": (_scaling.reads_growth, False),
+    "Every instance, every sampler": (_league_table.run, False),
+    "QBM-VAE on digits": (_league_vae.run, False),
 }
 
 

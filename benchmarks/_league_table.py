@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every instance by every sampler at equal CPU time: the rows of the league."""
+
+import numpy as np
+import scipy.stats
+from _league_instances import BEST_KNOWN, drawn, instances
+from _league_samplers import ANNEALING, contestants
+from _measure import cpu_seconds, data_folder
+
+from qestim._success import FEW_HITS, success_interval, time_to_solution
+
+
+def fitted_length(contestant, bqm, seconds):
+    """Return the length that takes so many CPU seconds, and the fixed seconds.
+
+    The fixed cost is that of a call of the shortest length: reading the model and
+    writing the reads, which other rows compare.
+    """
+
+    def cost(length):
+        call = contestant.call
+        return cpu_seconds(lambda: call(bqm, length, contestant.reads, 1))[1]
+
+    shortest = contestant.shortest
+    cost(shortest)  # the first call of all pays for imports
+    fixed, length = cost(shortest), shortest
+    while True:
+        length *= 4
+        spent = cost(length) - fixed
+        if spent > seconds / 8:
+            return max(shortest, int(length * seconds / spent)), fixed
+
+
+def play(instance, everyone, seconds):
+    """Return {name: (length, energies, CPU seconds)}; None where it does not fit."""
+    played = {}
+    for one in everyone:
+        length, fixed = fitted_length(one, instance.bqm, seconds)
+        played[one.name] = None
+        if length >= one.least:
+            energies, spent = cpu_seconds(
+                lambda one=one, length=length: one.call(
+                    instance.bqm, length, one.reads, 100
+                )
+            )
+            played[one.name] = length, energies, spent - fixed
+    return played
+
+
+def relative_gaps(values, best):
+    """Return the gaps in percent; those of rounding become zero."""
+    return np.round(100 * (best - values) / abs(best), 9)
+
+
+def difference(gaps, reference):
+    """Write the difference of two means with Welch's 95 % interval."""
+    gap = gaps.mean() - reference.mean()
+    parts = [sample.var(ddof=1) / len(sample) for sample in (gaps, reference)]
+    if sum(parts) == 0:
+        return f"{gap:+.3f} [no spread]"
+    freedom = sum(parts) ** 2 / sum(
+        part**2 / (len(sample) - 1)
+        for part, sample in zip(parts, (gaps, reference), strict=True)
+    )
+    half = scipy.stats.t.ppf(0.975, freedom) * sum(parts) ** 0.5
+    return f"{gap:+.3f} [{gap - half:+.3f}, {gap + half:+.3f}]"
+
+
+def row_of(instance, name, result, best, annealed):
+    """One row of the table; the gaps are in percent of the best value."""
+    row = {"instance": instance.name, "spins": len(instance.bqm), "sampler": name}
+    if result is None:
+        return row
+    length, energies, seconds = result
+    values = instance.values(energies)
+    gaps = relative_gaps(values, best)
+    reads = len(values)
+    hits = int((gaps <= 0).sum())
+    low, high = success_interval(hits, reads)
+    time = "not reached"
+    if 0 < hits < FEW_HITS:
+        time = f"too few hits ({hits})"
+    elif hits:
+        tts = time_to_solution(hits, reads, seconds)
+        time = f"{tts.value:.3g} [{tts.low:.3g}, {tts.high:.3g}]"
+    return {
+        **row,
+        "reads": reads,
+        "length": length,
+        "CPU s": round(seconds, 2),
+        "best": float(values.max()),
+        "mean": float(values.mean()),
+        "gap of best, %": float(gaps.min()),
+        "gap of mean, %": float(gaps.mean()),
+        "success [95 %]": f"{hits / reads:.3f} [{low:.3f}, {high:.3f}]",
+        "TTS99, s [95 %]": time,
+        "mean gap minus annealing's [95 %]": ""
+        if name == ANNEALING
+        else difference(gaps, annealed),
+    }
+
+
+def run(quick):
+    """Measure; quick takes small drawn instances and little time a cell."""
+    folder = data_folder()
+    seconds = 0.1 if quick else 4.0
+    field = drawn() if quick or folder is None else instances(folder)
+    everyone, rows = contestants(), []
+    for instance in field:
+        played = play(instance, everyone, seconds)
+        values = {
+            name: instance.values(result[1])
+            for name, result in played.items()
+            if result
+        }
+        seen = max(value.max() for value in values.values())
+        best = float(max(BEST_KNOWN.get(instance.name, -np.inf), seen))
+        annealed = relative_gaps(values[ANNEALING], best)
+        rows += [
+            {**row_of(instance, name, result, best, annealed), "best known": best}
+            for name, result in played.items()
+        ]
+        print(f"  {instance.name}: {seen:g} of {best:g}", flush=True)
+    return {
+        "rows": rows,
+        "note": "Each sampler with its own defaults; the "
+        f"length of its reads (sweeps, steps, for tabu milliseconds) is fitted so that "
+        f"all of them take {seconds:g} CPU seconds together beyond a call of the "
+        "shortest length. Larger values are better: cuts, minus the energies of SK512, "
+        "the objectives of the binary programmes. Gaps in percent of the best known "
+        "value (the best seen where this run beat it, and for SK512). Success: reads "
+        "at the best value, with Clopper and Pearson's interval. TTS99 from "
+        f"{FEW_HITS} hits on. Differences of mean gaps in percentage points, Welch's "
+        "interval over the reads. An empty row: the method does not finish its ramp "
+        "in the time.",
+    }
