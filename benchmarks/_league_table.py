@@ -9,6 +9,8 @@ from _measure import cpu_seconds, data_folder
 
 from qestim._success import FEW_HITS, success_interval, time_to_solution
 
+MINUS = "mean gap minus annealing's [95 %]"
+
 
 def fitted_length(contestant, bqm, seconds):
     """Return the length that takes so many CPU seconds, and the fixed seconds.
@@ -27,7 +29,7 @@ def fitted_length(contestant, bqm, seconds):
     while True:
         length *= 4
         spent = cost(length) - fixed
-        if spent > seconds / 8:
+        if spent > seconds / 12:
             return max(shortest, int(length * seconds / spent)), fixed
 
 
@@ -35,8 +37,10 @@ def play(instance, everyone, seconds):
     """Return {name: (length, energies, CPU seconds)}; None where it does not fit."""
     played = {}
     for one in everyone:
-        length, fixed = fitted_length(one, instance.bqm, seconds)
         played[one.name] = None
+        if len(instance.bqm) > one.most_spins:
+            continue
+        length, fixed = fitted_length(one, instance.bqm, seconds)
         if length >= one.least:
             energies, spent = cpu_seconds(
                 lambda one=one, length=length: one.call(
@@ -52,18 +56,21 @@ def relative_gaps(values, best):
     return np.round(100 * (best - values) / abs(best), 9)
 
 
+def interval(value, low, high):
+    """An estimate and the ends of its interval, in the form of a spread."""
+    return {"mean": float(value), "min": float(low), "max": float(high)}
+
+
 def difference(gaps, reference):
-    """Write the difference of two means with Welch's 95 % interval."""
+    """Return the difference of two means with Welch's 95 % interval."""
+    samples = gaps, reference
     gap = gaps.mean() - reference.mean()
-    parts = [sample.var(ddof=1) / len(sample) for sample in (gaps, reference)]
-    if sum(parts) == 0:
-        return f"{gap:+.3f} [no spread]"
-    freedom = sum(parts) ** 2 / sum(
-        part**2 / (len(sample) - 1)
-        for part, sample in zip(parts, (gaps, reference), strict=True)
-    )
-    half = scipy.stats.t.ppf(0.975, freedom) * sum(parts) ** 0.5
-    return f"{gap:+.3f} [{gap - half:+.3f}, {gap + half:+.3f}]"
+    parts = np.array([sample.var(ddof=1) / len(sample) for sample in samples])
+    if parts.sum() == 0:
+        return interval(gap, gap, gap)
+    freedom = parts.sum() ** 2 / sum(parts**2 / (np.array([*map(len, samples)]) - 1))
+    half = scipy.stats.t.ppf(0.975, freedom) * parts.sum() ** 0.5
+    return interval(gap, gap - half, gap + half)
 
 
 def row_of(instance, name, result, best, annealed):
@@ -76,13 +83,9 @@ def row_of(instance, name, result, best, annealed):
     gaps = relative_gaps(values, best)
     reads = len(values)
     hits = int((gaps <= 0).sum())
-    low, high = success_interval(hits, reads)
-    time = "not reached"
-    if 0 < hits < FEW_HITS:
-        time = f"too few hits ({hits})"
-    elif hits:
-        tts = time_to_solution(hits, reads, seconds)
-        time = f"{tts.value:.3g} [{tts.low:.3g}, {tts.high:.3g}]"
+    time = "not reached" if hits == 0 else f"too few hits ({hits})"
+    if hits >= FEW_HITS:
+        time = interval(*time_to_solution(hits, reads, seconds))
     return {
         **row,
         "reads": reads,
@@ -92,18 +95,16 @@ def row_of(instance, name, result, best, annealed):
         "mean": float(values.mean()),
         "gap of best, %": float(gaps.min()),
         "gap of mean, %": float(gaps.mean()),
-        "success [95 %]": f"{hits / reads:.3f} [{low:.3f}, {high:.3f}]",
+        "success [95 %]": interval(hits / reads, *success_interval(hits, reads)),
         "TTS99, s [95 %]": time,
-        "mean gap minus annealing's [95 %]": ""
-        if name == ANNEALING
-        else difference(gaps, annealed),
+        MINUS: "" if name == ANNEALING else difference(gaps, annealed),
     }
 
 
 def run(quick):
     """Measure; quick takes small drawn instances and little time a cell."""
     folder = data_folder()
-    seconds = 0.1 if quick else 4.0
+    seconds = 0.1 if quick else 2.0
     field = drawn() if quick or folder is None else instances(folder)
     everyone, rows = contestants(), []
     for instance in field:
@@ -132,5 +133,5 @@ def run(quick):
         "at the best value, with Clopper and Pearson's interval. TTS99 from "
         f"{FEW_HITS} hits on. Differences of mean gaps in percentage points, Welch's "
         "interval over the reads. An empty row: the method does not finish its ramp "
-        "in the time.",
+        "in the time, or its dense matrix is too large.",
     }

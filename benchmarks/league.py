@@ -12,6 +12,7 @@ import os
 # Before numpy and torch: every section has one core to itself.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import _league_start
 import _league_table
 import _league_vae
 import _mindquantum
@@ -30,6 +31,7 @@ SECTIONS = {
     "Cost as dense models grow": (_scaling.dense_growth, False),
     "Cost as reads grow": (_scaling.reads_growth, False),
     "Every instance, every sampler": (_league_table.run, False),
+    "Feedback models on a torus": (_league_start.run, False),
     "QBM-VAE on digits": (_league_vae.run, False),
 }
 
