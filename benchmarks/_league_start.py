@@ -10,15 +10,23 @@ import dimod
 import numpy as np
 from _annealing import as_bqm, random_graph
 from _measure import cpu_seconds
+from scipy.spatial import Delaunay
 
 from qestim.samplers import CIMSampler, SimulatedAnnealingSampler
 
-SETTINGS = {
-    "defaults": {},
-    "pump from -4": {"pump": (-4.0, 0.0)},
-    "rate 0.1": {"rate": 0.1},
-    "alpha 0.5": {"alpha": 0.5},
-}
+LAST_PUMP = {"cac": 0.5, "cfc": 0.0}
+STARTS = (-1.0, -2.0, -3.0, -4.0, -6.0)
+
+
+def settings(machine):
+    """Return the settings to compare; the first is the default."""
+    pumps = {f"pump from {p:g}": {"pump": (p, LAST_PUMP[machine])} for p in STARTS}
+    return {
+        "defaults": {},
+        **pumps,
+        "rate 0.1": {"rate": 0.1},
+        "alpha 0.5": {"alpha": 0.5},
+    }
 
 
 def torus(height, width, seed):
@@ -33,10 +41,23 @@ def torus(height, width, seed):
     )
 
 
+def planar(n, seed):
+    """Draw the union of two planar triangulations of n points, weights 1."""
+    rng, edges = np.random.default_rng(seed), set()
+    for _ in range(2):
+        corners = Delaunay(rng.random((n, 2))).simplices
+        for a, b in ((0, 1), (1, 2), (0, 2)):
+            edges |= {tuple(sorted(pair)) for pair in corners[:, [a, b]].tolist()}
+    row, col = np.array(sorted(edges)).T
+    return as_bqm((n, row, col, np.ones(len(row))))
+
+
 def run(quick):
     """Measure; quick takes short reads."""
     models = {
         "torus 25 x 40, +-1": torus(25, 40, 7),
+        "planar union, 800": planar(800, 8),
+        "dense graph (200, 9950)": as_bqm(random_graph(200, 9950, 4)),
         "random graph (1000, 10000)": as_bqm(random_graph(1000, 10000, 7)),
     }
     num_steps, rows = 500 if quick else 10_000, []
@@ -45,15 +66,15 @@ def run(quick):
             num_reads=64, num_sweeps=10 * num_steps, num_threads=1, seed=1
         )
         lowest = annealing.sample(bqm).first.energy
-        for machine in ("cac", "cfc"):
-            for text, settings in SETTINGS.items():
+        for machine in LAST_PUMP:
+            for text, changes in settings(machine).items():
                 sampler = CIMSampler(
                     model=machine,
                     num_reads=32,
                     num_steps=num_steps,
                     num_threads=1,
                     seed=3,
-                    **settings,
+                    **changes,
                 )
                 reads, seconds = cpu_seconds(lambda s=sampler, b=bqm: s.sample(b))
                 gaps = 100 * (1 - reads.record.energy / lowest)
