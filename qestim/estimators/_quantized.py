@@ -69,7 +69,7 @@ class QuantizedQNNClassifier(QuantizedClassifier):
         ("block"), 64 ("bit_scale") or at most 2000 ("fip").
     input_noise : float, default=0.6
         Standard deviation of the noise in training, as a multiple of the features'
-        root mean square, dimensionless.
+        own (root mean square over the features), dimensionless.
     max_iter : int, default=6
         Rounds over all neurons.
     early_stopping : bool, default=False

@@ -49,7 +49,7 @@ class BitScaleDescent:
     def epoch(self, rows):
         """Visit rows as often as their weights ask; return the mean loss."""
         net, n = self.network, rows.X.shape[1]
-        noise = np.float32(self.input_noise * np.sqrt(np.mean(rows.X**2)))
+        noise = np.float32(self.input_noise * rows.spread())
         chance = rows.share.astype(np.float64)
         loss, calls, accepted = 0.0, 0, 0
         sums = [

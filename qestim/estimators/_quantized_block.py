@@ -35,7 +35,7 @@ class BlockDescent:
     block_size : int or None
         Most spins of a model.
     input_noise : float
-        Noise of the features, as a multiple of their root mean square.
+        Noise of the features, as a multiple of their spread.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class BlockDescent:
             return None, rows.targets, rows.share
         net, n = self.network, rows.X.shape[1]
         copies = int(np.clip(_NOISY_ROWS // n, 1, _MOST_COPIES))
-        size = np.sqrt(np.mean(rows.X**2) * len(rows.X) * np.sum(net.bits**2))
+        size = rows.spread() * np.sqrt(len(rows.X) * np.sum(net.bits**2))
         shape = (net.weights[0].shape[1], copies, n)
         noise = self.rng.standard_normal(shape).astype(np.float32)
         noise *= np.float32(self.input_noise * size)

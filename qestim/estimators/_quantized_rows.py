@@ -24,6 +24,10 @@ class Rows(NamedTuple):
     targets: np.ndarray
     share: np.ndarray
 
+    def spread(self):
+        """Return the root mean square of the features' standard deviations."""
+        return float(np.sqrt(np.mean(np.var(self.X, axis=1, dtype=np.float64))))
+
 
 def distinct_rows(X, codes, weight, n_classes):
     """Merge equal rows, so that one of weight 2 is the same as two.
