@@ -69,11 +69,13 @@ bench: $(VENV)/benched
 	$(BIN)/python benchmarks/samplers.py
 	$(BIN)/python benchmarks/league.py
 	$(BIN)/python benchmarks/quantized.py
+	$(BIN)/python benchmarks/attention.py
 
 bench-quick: $(VENV)/benched
 	$(BIN)/python benchmarks/samplers.py --quick
 	$(BIN)/python benchmarks/league.py --quick
 	$(BIN)/python benchmarks/quantized.py --quick
+	$(BIN)/python benchmarks/attention.py --quick
 
 clean:
 	rm -rf $(VENV) build demo_output qestim/_native/*.so
