@@ -82,10 +82,11 @@ def interval(values):
     )
 
 
-def written(values):
-    """Write mean and interval of paired differences, in points."""
-    mean, half = interval(100 * np.asarray(values))
-    return f"{mean:+.2f}" if len(values) < 2 else f"{mean:+.2f} ± {half:.2f}"
+def difference(ours, theirs):
+    """Write mean and interval of ours - theirs, in points, over the seeds of both."""
+    both = min(len(ours), len(theirs))
+    mean, half = interval(100 * np.subtract(ours[:both], theirs[:both]))
+    return f"{mean:+.2f}" if both < 2 else f"{mean:+.2f} ± {half:.2f}"
 
 
 def table(task, contestants, seeds, fit=trained, steps=None):
@@ -106,9 +107,7 @@ def rows_of(task, scores):
             "attention": name,
             "seeds": len(values),
             "accuracy %": 100 * float(np.mean(values)),
-            "minus MHA, points [95 %]": written(
-                np.subtract(values, scores[MHA][: len(values)])
-            ),
+            "minus MHA, points [95 %]": difference(values, scores[MHA]),
             "accuracy by seed": [round(float(value), 4) for value in values],
         }
         for name, values in scores.items()
@@ -122,9 +121,7 @@ def beside_top_k(rows):
     def gain(name):
         if not name.startswith(SHARED):
             return ""
-        theirs = scores[name.replace(SHARED, SHARED_TOP)]
-        both = min(len(scores[name]), len(theirs))
-        return written(np.subtract(scores[name][:both], theirs[:both]))
+        return difference(scores[name], scores[name.replace(SHARED, SHARED_TOP)])
 
     return [
         {**row, "minus shared top-k [95 %]": gain(row["attention"])} for row in rows
