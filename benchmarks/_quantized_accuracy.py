@@ -73,26 +73,29 @@ def models(hidden, weight_bits=1, activation="relu", **ours):
     """Return the contestants of one architecture: {name: fit(X, y, seed)}."""
     shape = {"hidden": hidden, "weight_bits": weight_bits, "activation": activation}
 
-    noise, chosen = QuantizedQNNClassifier().input_noise, []
+    chosen: list = []
+    noise: list = []
 
     def block(X, y, seed):
-        return QuantizedQNNClassifier(
+        model = QuantizedQNNClassifier(
             hidden,
             weight_bits=weight_bits,
             activation=activation,
             random_state=seed,
             **ours,
         ).fit(X, y)
+        noise[:] = [model.input_noise_]
+        return model
 
     def straight(X, y, seed):
         model = tuned(X, y, random_state=seed, **shape)
-        chosen[:] = [clone(model)]
+        chosen[:] = [clone(model).set_params(noise=noise[0])]
         return model
 
     return {
         OURS: block,
         PEER: straight,
-        NOISY: lambda X, y, seed: chosen[0].set_params(noise=noise).fit(X, y),
+        NOISY: lambda X, y, seed: chosen[0].fit(X, y),
         LINEAR: lambda X, y, seed: LogisticRegression(max_iter=1000).fit(X, y),
     }
 

@@ -17,7 +17,7 @@ from qestim.estimators._quantized_network import QuantizedNetwork
 from qestim.estimators._quantized_rows import distinct_rows
 from qestim.samplers import CIMSampler, SimulatedAnnealingSampler
 
-ROUNDS = 6
+ROUNDS = 10
 
 
 class EightBits(SimulatedAnnealingSampler):
@@ -65,21 +65,20 @@ def single_flip(h, J, old):
     return spins[None]
 
 
-def descend(X, y, seed, draw=None, candidates=None):
-    """Train the classifier's network: candidates by a sampler or a function."""
+def descend(X, y, seed, noise, candidates):
+    """Train the classifier's network with candidates from a function."""
     rng = np.random.RandomState(seed)
     rows = distinct_rows(X, y, np.ones(len(y)), 10)
     size = float(np.sqrt(np.mean(rows.X**2)))
     network = QuantizedNetwork([X.shape[1], 32, 10], 1, "relu", size, rng)
-    kind = BlockDescent if candidates is None else Candidates
     defaults = QuantizedQNNClassifier()
-    trainer = kind(
+    trainer = Candidates(
         network,
-        draw,
+        None,
         rng,
         penalty=defaults.penalty,
         block_size=None,
-        input_noise=defaults.input_noise,
+        input_noise=noise,
     )
     trainer.candidates = candidates
     trainer.start(rows)
@@ -116,7 +115,7 @@ def worth(quick):
             found[name][0].append(model.score(test, y_test))
         for name, rule in rules.items():
             start = time.process_time()
-            network = descend(train, y_train, seed, candidates=rule)
+            network = descend(train, y_train, seed, model.input_noise_, rule)
             found[name][1].append(time.process_time() - start)
             said = network.forward(test.T)[-1].argmax(axis=0)
             found[name][0].append(float(np.mean(said == y_test)))

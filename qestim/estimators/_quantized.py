@@ -67,10 +67,11 @@ class QuantizedQNNClassifier(QuantizedClassifier):
     block_size : int, default=None
         Most spins of one call of the sampler; None takes all weights of a neuron
         ("block"), 64 ("bit_scale") or at most 2000 ("fip").
-    input_noise : float, default=0.6
+    input_noise : float or "auto", default="auto"
         Standard deviation of the noise in training, as a multiple of the features'
-        own (root mean square over the features), dimensionless.
-    max_iter : int, default=6
+        own (root mean square over the features), dimensionless. "auto" is
+        ``0.6 * (1 + 2 * min(1, n_features / n_rows))``: more where rows are few.
+    max_iter : int, default=10
         Rounds over all neurons.
     early_stopping : bool, default=False
         Whether to hold rows out, to stop when their loss rises and to return to the
@@ -101,6 +102,8 @@ class QuantizedQNNClassifier(QuantizedClassifier):
         Scale of each layer.
     biases_ : list of ndarray of shape (n_outputs,)
         Biases of each layer.
+    input_noise_ : float
+        The noise that was used.
     loss_curve_ : list of float
         Training loss after each round, nats a row, with the noise of that round;
         the networks one after another.
@@ -153,7 +156,7 @@ class QuantizedQNNClassifier(QuantizedClassifier):
         "sampler": [HasMethods("sample"), None],
         "penalty": [Interval(Real, 0, None, closed="left")],
         "block_size": [Interval(Integral, 1, None, closed="left"), None],
-        "input_noise": [Interval(Real, 0, None, closed="left")],
+        "input_noise": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -174,8 +177,8 @@ class QuantizedQNNClassifier(QuantizedClassifier):
         sampler=None,
         penalty=0.1,
         block_size=None,
-        input_noise=0.6,
-        max_iter=6,
+        input_noise="auto",
+        max_iter=10,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=2,

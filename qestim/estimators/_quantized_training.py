@@ -24,6 +24,7 @@ SOLVERS = {"block": BlockDescent, "fip": ExactDescent, "bit_scale": BitScaleDesc
 # Reads and sweeps of the default sampler.
 _EFFORT = {"block": (2, 30), "fip": (50, 1000), "bit_scale": (1, 10)}
 
+_NOISE = 0.6  # of the features, where there are many rows
 _LARGEST = 1e15  # of a feature; its square still fits single precision
 
 
@@ -87,6 +88,12 @@ class QuantizedClassifier(ClassifierMixin, BaseEstimator):
             if self.sampler is None
             else clone(self.sampler, safe=False)
         )
+        scarcity = min(1.0, len(X) / X.shape[1])
+        self.input_noise_ = (
+            _NOISE * (1 + 2 * scarcity)
+            if self.input_noise == "auto"
+            else self.input_noise
+        )
         self._rng = check_random_state(self.random_state)
         sizes = [len(X), *map(int, hidden), len(self.classes_)]
         size = float(np.sqrt(np.mean(X.astype(np.float64) ** 2))) or 1.0
@@ -138,7 +145,7 @@ class QuantizedClassifier(ClassifierMixin, BaseEstimator):
             self._rng,
             penalty=penalty,
             block_size=self.block_size,
-            input_noise=self.input_noise,
+            input_noise=self.input_noise_,
         )
 
     def _descend(self, network, rows, held_out, bar):
