@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attention with chosen keys: per query, shared by all queries, or sparsemax."""
 
+import math
+
 import torch
 from torch.nn.functional import dropout
 
@@ -63,7 +65,9 @@ def attend_shared(module, q, k, v, pad, same, need_weights):
     rest = 0 if gate is None else size - module.k
     if module.grad == "ste":
         rest = min(rest, module.k)
-    after = marginal.scatter(-1, chosen, -float("inf")).topk(rest, -1).indices
+    # Chosen keys come behind forbidden ones, so that none is in both parts.
+    others = marginal.clamp_min(torch.finfo(marginal.dtype).min)
+    after = others.scatter(-1, chosen, -float("inf")).topk(rest, -1).indices
     indices = torch.cat([chosen, after], -1)
     kept = torch.arange(module.k + rest, device=q.device) < module.k
     keys, values = (gather_keys(t, indices.squeeze(2)) for t in (k, v))
@@ -129,7 +133,7 @@ def _select(module, relevance, keys, centre):
         )
     elif any(joint):
         unit = unit_keys(keys, fixed, centre)
-        bits = fixed[0].numel()
+        bits = max(math.prod(fixed.shape[1:]), 1)
         starts = module.num_reads or min(max(BITS // bits, 1), STARTS)
         indices, marginal = select_keys(fixed, unit, module.k, *joint, starts)
     else:

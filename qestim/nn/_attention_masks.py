@@ -5,6 +5,9 @@ import warnings
 
 import torch
 
+# How far below the others a number of a mask stands for -inf.
+HIDDEN = 1e4
+
 
 def check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads):
     """Raise what ``nn.MultiheadAttention`` raises on shapes that do not fit.
@@ -139,7 +142,9 @@ def query_bias(attn_mask, is_causal, shape, extra, like):
 
 def _to_float(mask, like):
     if mask.is_floating_point():
-        return mask.to(like.dtype)
+        mask = mask.to(like.dtype)
+        # No softmax sees such a key, and its sums would drown those of the others.
+        return mask.masked_fill(mask <= mask.amax(-1, True) - HIDDEN, float("-inf"))
     zeros = torch.zeros(mask.shape, dtype=like.dtype, device=mask.device)
     return zeros.masked_fill(mask, float("-inf"))
 

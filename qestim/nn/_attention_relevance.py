@@ -25,14 +25,14 @@ def mean_relevance(q, k, pad, same):
     k : tensor of shape (B, H, S, d)
         Keys.
     pad : tensor of shape (B, 1, 1, S), or None
-        -inf leaves a key out.
+        Added to the relevance; -inf leaves a key out.
     same : bool
         Whether queries and keys are the same tokens, so that padding is on both.
 
     Returns
     -------
     relevance : tensor of shape (B, H, 1, S)
-        Dimensionless, of mean 0 and variance 1; -inf for keys that are left out.
+        Dimensionless, of mean 0 and variance 1 but for ``pad``.
     """
     q, k = as_float(q), as_float(k)
     length = q.shape[2]
@@ -51,7 +51,7 @@ def mean_relevance(q, k, pad, same):
     deviation = (raw - (raw * seen).sum(-1, keepdim=True) / count) * seen
     variance = deviation.square().sum(-1, keepdim=True) / count
     relevance = deviation * (variance + torch.finfo(raw.dtype).eps).rsqrt()
-    return relevance.masked_fill(seen == 0, -INF)
+    return relevance + pad
 
 
 def unit_keys(keys, relevance, centre):

@@ -87,8 +87,9 @@ def _noise(relevance, starts):
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(starts, heads, size, generator=generator)
     noise[0] = 0.0
-    seen = relevance > -INF
-    spread = torch.where(seen, relevance, 0.0).std(-1, keepdim=True, correction=0)
+    seen = torch.where(relevance > -INF, relevance, 0.0)
+    deviation = seen - seen.mean(-1, keepdim=True)
+    spread = deviation.square().mean(-1, keepdim=True).sqrt()
     noise = noise.to(relevance).transpose(0, 1)[None, :, :, None]
     return (noise * spread.unsqueeze(2)).flatten(2, 3)
 

@@ -179,7 +179,8 @@ class QAMA(torch.nn.MultiheadAttention):
         key, value : tensor of shape (S, E), (S, B, E) or, batch first, (B, S, E)
             Keys and values, of ``kdim`` and ``vdim`` features.
         key_padding_mask : tensor of shape (B, S) or (S,), default=None
-            True leaves a key out; numbers are added to its scores.
+            True leaves a key out; numbers are added to its scores and, in "shared"
+            mode, to its relevance.
         need_weights : bool, default=True
             Whether to return the weights; False is faster.
         attn_mask : tensor of shape (L, S) or (B * num_heads, L, S), default=None
@@ -188,6 +189,8 @@ class QAMA(torch.nn.MultiheadAttention):
             Whether to average the weights over heads.
         is_causal : bool, default=False
             Query t sees the keys 0 .. t only, besides what ``attn_mask`` says.
+
+        A number that is 10,000 below the largest of its row hides a key as -inf does.
 
         Returns
         -------
@@ -204,7 +207,8 @@ class QAMA(torch.nn.MultiheadAttention):
         """
         if query.is_nested:
             # TransformerEncoder nests padded batches in eval mode, masks included.
-            return self._forward_nested(query)
+            masks = key_padding_mask, attn_mask
+            return self._forward_nested(query, key, value, masks, is_causal)
         batched = query.dim() == 3
         same = query is key
         masks = key_padding_mask, attn_mask, is_causal
@@ -219,8 +223,9 @@ class QAMA(torch.nn.MultiheadAttention):
         out = self.out_proj(out.transpose(1, 2).flatten(2))
         if not need_weights:
             weights = None
-        elif average_attn_weights:
-            weights = weights.mean(1)
+        else:
+            weights = weights.mean(1) if average_attn_weights else weights
+            weights = weights.to(out.dtype)
         if not batched:
             return out.squeeze(0), weights.squeeze(0) if need_weights else None
         return out if self.batch_first else out.transpose(0, 1), weights
@@ -287,12 +292,18 @@ class QAMA(torch.nn.MultiheadAttention):
         self._check_keys(q, k, padding, bias)
         return q, k, v, padding, bias
 
-    def _forward_nested(self, tokens):
+    def _forward_nested(self, tokens, key, value, masks, is_causal):
         """Attend within sequences of different lengths, as an encoder nests them."""
+        if key is not tokens or value is not tokens or masks != (None, None):
+            raise AssertionError(
+                "A nested query attends to itself, with no mask but is_causal. Pad "
+                "with to_padded_tensor for other keys, values and masks."
+            )
         lengths = tokens._nested_tensor_size()[:, :1].to(tokens.device)
         padded = tokens.to_padded_tensor(0.0)
         padding = torch.arange(padded.shape[1], device=tokens.device) >= lengths
-        out, _ = self(padded, padded, padded, padding, need_weights=False)
+        options = {"need_weights": False, "is_causal": is_causal}
+        out, _ = self(padded, padded, padded, padding, **options)
         nest = torch._nested_tensor_from_mask
         return nest(out, ~padding, mask_check=False), None
 

@@ -101,6 +101,33 @@ def test_an_encoder_that_nests_its_padded_batch(mode):
     assert (got[PADDING] == 0).all()
 
 
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.filterwarnings("ignore:A mask that all queries share")
+@pytest.mark.parametrize("mode", ["per_query", "shared", "sparsemax"])
+def test_a_nested_batch_stays_causal(mode):
+    layer = torch.nn.TransformerEncoderLayer(E, H, 32, 0.0, batch_first=True)
+    encoder = torch.nn.TransformerEncoder(layer, 1)
+    encoder.layers[0].self_attn = QAMA(E, H, batch_first=True, k=3, mode=mode)
+    x = tokens(B, N, E, dtype=torch.float32)
+    options = {"src_key_padding_mask": PADDING, "is_causal": True}
+    want = encoder.train()(x, **options)
+    with torch.no_grad():
+        got = encoder.eval()(x, **options)
+    torch.testing.assert_close(got[~PADDING], want[~PADDING], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_a_nested_batch_takes_no_other_keys_and_masks():
+    _, ours = pair(k=3, batch_first=True, dtype=torch.float32)
+    one, two = (
+        torch.nested.nested_tensor([tokens(n, E).float() for n in (4, 6)])
+        for _ in range(2)
+    )
+    for inputs, masks in (((one, two, two), {}), ((one,) * 3, {"attn_mask": LATER})):
+        with pytest.raises(AssertionError, match="nested query attends to itself"):
+            ours(*inputs, **masks)
+
+
 @pytest.mark.parametrize("mode", ["per_query", "shared"])
 @pytest.mark.parametrize("masks", MASKS.values(), ids=MASKS)
 def test_unbatched(masks, mode):
@@ -228,6 +255,54 @@ def test_padding_says_nothing(mode):
     torch.testing.assert_close(after[1, :4], before[1, :4])
     short, _ = ours(x[1:2, :4], x[1:2, :4], x[1:2, :4])
     torch.testing.assert_close(before[1:2, :4], short)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("mode", ["per_query", "shared", "sparsemax"])
+@pytest.mark.parametrize("low", [-1e4, -6e4, "least"])
+def test_large_negative_numbers_hide_keys(low, mode, dtype):
+    k = None if mode == "sparsemax" else 3
+    _, ours = pair(k=k, mode=mode, batch_first=True, dtype=dtype)
+    if mode == "per_query":
+        ours.redundancy = ours.cross_head = 1.0
+    x = tokens(B, N, E, dtype=dtype).requires_grad_()
+    number = torch.finfo(dtype).min if low == "least" else low
+    numbers = torch.zeros(B, N, dtype=dtype).masked_fill(PADDING, number)
+    got, weights = ours(x, x, x, key_padding_mask=numbers)
+    want, _ = ours(x, x, x, key_padding_mask=PADDING)
+    torch.testing.assert_close(got, want)
+    assert weights.dtype is dtype
+    got.square().sum().backward()
+    assert x.grad.isfinite().all()
+
+
+def test_numbers_of_padding_count_in_the_choice_of_a_shared_mask():
+    _, ours = pair(k=2, mode="shared", batch_first=True)
+    x = tokens(B, N, E)
+    numbers = torch.zeros(B, N, dtype=torch.float64)
+    numbers[:, 3] = 50.0
+    _, weights = ours(x, x, x, key_padding_mask=numbers)
+    assert (weights[..., 3] > 0.99).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_weights_where_fewer_than_k_keys_are_allowed(seed):
+    _, ours = pair(k=6, mode="shared", batch_first=True, seed=seed)
+    x = tokens(B, 12, E, seed=seed)
+    padding = torch.ones(B, 12, dtype=torch.bool)
+    padding[:, [1, 5, 7, 10]] = False
+    _, weights = ours(x, x, x, key_padding_mask=padding, average_attn_weights=False)
+    assert ((weights > 0) == ~padding[:, None, None]).all()
+    torch.testing.assert_close(weights.sum(-1), torch.ones_like(weights[..., 0]))
+
+
+@pytest.mark.parametrize("mode", ["per_query", "shared"])
+def test_an_empty_batch_and_no_queries(mode):
+    _, ours = pair(k=2, mode=mode, batch_first=True, redundancy=1.0, cross_head=1.0)
+    x = tokens(0, N, E)
+    assert ours(x, x, x)[0].shape == (0, N, E)
+    if mode == "per_query":
+        assert ours(tokens(B, 0, E), *[tokens(B, N, E)] * 2)[0].shape == (B, 0, E)
 
 
 def test_shared_keeps_one_mask_a_head():
