@@ -322,11 +322,11 @@ def test_target_energy_keeps_the_reads_up_to_the_first_hit(num_threads):
 @pytest.mark.parametrize("num_threads", [1, 2])
 def test_time_limit_keeps_whole_reads(name, num_threads):
     model = KERNELS[name][0]
-    start = time.perf_counter()
+    start = time.process_time()  # which other processes do not lengthen
     spins, completed, _, reason = run(
         model, np.full(10**7, 0.1), 70, time_limit=0.2, num_threads=num_threads
     )
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     assert reason == "time_limit"
     assert not completed.any()
     assert set(np.unique(spins)) == {-1, 1}
