@@ -14,7 +14,7 @@ TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt \
            $(wildcard qestim/_native/*.cpp qestim/_native/*.hpp)
 
-.PHONY: demo test test-all test-slow test-fallback pure-wheel sanitize lint check bench \
+.PHONY: demo examples test test-all test-slow test-fallback pure-wheel sanitize lint check bench \
         bench-quick clean
 
 $(VENV)/installed: $(SOURCES)
@@ -43,6 +43,13 @@ test-slow: $(VENV)/installed
 test-fallback: $(VENV)/installed
 	QESTIM_REQUIRE_NATIVE=0 QESTIM_DISABLE_NATIVE=1 $(TEST) \
 	    tests/_native tests/qubo tests/samplers tests/testing tests/test_common.py
+
+# Every picture of examples/, drawn without a screen.
+examples: $(VENV)/installed
+	for example in examples/plot_*.py; do \
+	    echo $$example; \
+	    OMP_NUM_THREADS=1 MPLBACKEND=agg $(BIN)/python $$example || exit 1; \
+	done
 
 # Where no compiler works, a wheel without the kernels must come out.
 pure-wheel: $(VENV)/installed
