@@ -162,7 +162,9 @@ def slack_top(label, unit, room):
     if unit is None:
         raise ValueError(
             f"The inequality {label!r} has coefficients that are no multiples of one "
-            "unit, so its slack has no bits. Round them, to two decimals for example."
+            f"unit of at least {1 / _MAX_DENOMINATOR:g}, so its slack has no bits. "
+            "Round them, to two decimals for example; scale up both sides if they "
+            "are small."
         )
     top = math.floor(room / unit + 1e-6)
     if top >= _MAX_RANGE:

@@ -47,6 +47,7 @@ class Builder:
                 )
             rhs = float(comparison.rhs)
             name = f"constraint {label!r}"
+            _check_finite(rhs, name)
             constant, linear, pairs = self.expand(comparison.lhs, name)
             sign = -1.0 if comparison.sense is dimod.sym.Sense.Ge else 1.0
             term = (

@@ -144,6 +144,11 @@ def test_what_has_no_bits_is_refused():
         lambda cqm: cqm.add_constraint(x + np.inf * y <= 1, label="c"),
         "'c' has inf",
     )
+    for rhs in (np.nan, np.inf):
+        refuse(
+            lambda cqm, rhs=rhs: cqm.add_constraint(x + y <= rhs, label="c"),
+            f"'c' has {rhs}",
+        )
     with pytest.raises(TypeError, match="use sample"):
         ConstrainedArrays.from_cqm(dimod.BQM("SPIN"))
 
