@@ -207,8 +207,8 @@ class QAMA(torch.nn.MultiheadAttention):
         """
         if query.is_nested:
             # TransformerEncoder nests padded batches in eval mode, masks included.
-            masks = key_padding_mask, attn_mask
-            return self._forward_nested(query, key, value, masks, is_causal)
+            hidden = key_padding_mask, attn_mask
+            return self._forward_nested(query, key, value, hidden, is_causal)
         batched = query.dim() == 3
         same = query is key
         masks = key_padding_mask, attn_mask, is_causal

@@ -8,7 +8,9 @@ def standardised(values):
     """Return values of mean 0 and variance 1 along the last axis; constants give 0."""
     deviation = values - values.mean(-1, keepdims=True)
     scale = np.sqrt(np.square(deviation).mean(-1, keepdims=True))
-    return deviation / np.where(scale > 0, scale, 1.0)
+    # Rounding must not pass for a difference between equal values.
+    least = 1e-12 * np.abs(values).max(-1, keepdims=True, initial=0.0)
+    return np.where(scale > least, deviation / np.where(scale > 0, scale, 1.0), 0.0)
 
 
 def mean_query_relevance(query, key, value, value_importance):

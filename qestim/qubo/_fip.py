@@ -101,11 +101,11 @@ class FIPProblem(Problem):
     constant input) and M pieces of an activation with D lattice points at most, the
     weights take :math:`b \sum_l (n_l + 1) n_{l+1}` bits; with the threshold encoding a
     staircase takes :math:`(M - 1)(1 + \log_2 D)` a unit and sample, and each pair of
-    units of successive hidden layers :math:`b (M - 1)` products. `size_report` counts
-    exactly.
+    units of successive hidden layers :math:`b (M - 1)` products (see `size_report`).
 
     The default penalty is sure for all weights: the highest loss of a sample, minus
-    the lowest that inconsistent bits could feign.
+    the lowest that inconsistent bits could feign. Energies carry rounding of penalty
+    times :math:`D^2`.
 
     References
     ----------
