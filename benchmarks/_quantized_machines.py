@@ -17,7 +17,7 @@ from qestim.estimators._quantized_network import QuantizedNetwork
 from qestim.estimators._quantized_rows import distinct_rows
 from qestim.samplers import CIMSampler, SimulatedAnnealingSampler
 
-ROUNDS = 10
+ROUNDS = 7
 
 
 class EightBits(SimulatedAnnealingSampler):

@@ -71,7 +71,7 @@ class QuantizedQNNClassifier(QuantizedClassifier):
         Standard deviation of the noise in training, as a multiple of the features'
         own (root mean square over the features), dimensionless. "auto" is
         ``0.6 * (1 + 2 * min(1, n_features / n_rows))``: more where rows are few.
-    max_iter : int, default=10
+    max_iter : int, default=7
         Rounds over all neurons.
     early_stopping : bool, default=False
         Whether to hold rows out, to stop when their loss rises and to return to the
@@ -178,7 +178,7 @@ class QuantizedQNNClassifier(QuantizedClassifier):
         penalty=0.1,
         block_size=None,
         input_noise="auto",
-        max_iter=10,
+        max_iter=7,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=2,

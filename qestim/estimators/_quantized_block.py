@@ -10,7 +10,7 @@ from qestim.estimators._quantized_network import (
     softmax,
 )
 
-_NOISY_ROWS = 12_000  # rows with noise of their own, copies of a row included
+_NOISY_ROWS = 24_000  # rows with noise of their own, copies of a row included
 _MOST_COPIES = 100
 _WIDTH = 1.0  # of a switch, in units of the pre-activation
 _CURVED = 1e-4  # share of the greatest curvature below which a row is flat
