@@ -19,10 +19,7 @@ choice they reach 87 %, 98 %, 96 % and 99.7 %; with a gate on kept keys only 81 
 head weight of 1: then heads keep 66 % of the keys between them, with 4 they keep 82
 to 89 % (94 % right), with 16 or more every key is in a head (93 to 97 % right). A
 redundancy term (weight 1) on top changed nothing (96.6 % against 96.5 %), and a wider
-gate (T = 5) did not mend the first gate (31 %). These trials are of one seed each.
-
-A full run has five seeds. Where the column says fewer, the fits were made one by one
-with the script's functions, the oldest before QAMA's solver had several starts.""",
+gate (T = 5) did not mend the first gate (31 %). These trials are of one seed each.""",
     "Vision and language": """\
 A layer of width 32 with 4 heads reads the answer at the asking token. A softmax
 encoder is trained (800 steps of 64 pictures, 700 of 128 texts), its layer is swapped,
@@ -39,10 +36,7 @@ Trained from random weights for the same 700 steps QAMA falls behind on texts
 (BANKING77: 58 to 60 % against 70 % for k = 12; sparsemax 51 %) and little on pictures
 (80.4 % against 81.3 % after 1000 steps; sparsemax 77.7 %): the choice needs scores
 that mean something first. On pictures shared masks of k = 8 cost 0.4 points at
-cross_head = 0, 0.7 at 4 and 1.6 at 16; k = 12 costs 0.2 to 0.4.
-
-A full run has three seeds. Where the column says fewer, the fits were made one by one
-with the script's functions, the oldest before QAMA's solver had several starts.""",
+cross_head = 0, 0.7 at 4 and 1.6 at 16; k = 12 costs 0.2 to 0.4.""",
     "Masks": """\
 Weights of softmax encoders on cluttered Fashion-MNIST, loaded into QAMA as they are,
 2000 test cases; the joint terms have weight 3 where on. Shape at k = 4, deletion at k
