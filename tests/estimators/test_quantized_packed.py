@@ -43,7 +43,10 @@ def test_packed_bits_predict_the_same(changes, tmp_path):
         np.testing.assert_allclose(
             predictor.predict_proba(X), model.predict_proba(X), atol=1e-5
         )
-        np.testing.assert_array_equal(predictor.predict(X), model.predict(X))
+        low, high = np.sort(model.predict_proba(X), axis=1)[:, -2:].T
+        clear = high > low + 1e-4  # single precision may decide a tie otherwise
+        said = predictor.predict(X)[clear]
+        np.testing.assert_array_equal(said, model.predict(X)[clear])
 
 
 @pytest.mark.parametrize("changes", CASES)
