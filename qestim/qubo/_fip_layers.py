@@ -8,8 +8,8 @@ import numpy as np
 from qestim.qubo._fip_network import Reach, make_spline, tabulate
 
 # Penalties times squares of lattice indices must leave a double room for the loss: at
-# this limit energies lose some 1e-5 of the penalty to rounding.
-_MOST_POINTS = 2**17
+# this limit energies lose some thousandth of the penalty to rounding.
+_MOST_POINTS = 2**20
 
 
 class Layers:
