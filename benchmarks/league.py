@@ -31,6 +31,7 @@ SECTIONS = {
     "Cost as dense models grow": (_scaling.dense_growth, False),
     "Cost as reads grow": (_scaling.reads_growth, False),
     "Every instance, every sampler": (_league_table.run, False),
+    "G22 and G81 with more time": (_league_table.longer, False),
     "Feedback models on a torus": (_league_start.run, False),
     "QBM-VAE on digits": (_league_vae.run, False),
 }
