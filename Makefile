@@ -15,7 +15,7 @@ SOURCES := pyproject.toml constraints.txt CMakeLists.txt \
            $(wildcard qestim/_native/*.cpp qestim/_native/*.hpp)
 
 .PHONY: demo examples test test-all test-slow test-fallback pure-wheel sanitize lint check bench \
-        bench-quick clean
+        bench-quick docs check-docs clean
 
 $(VENV)/installed: $(SOURCES)
 	@echo "Installing qestim into $(VENV) (a minute or two the first time) ..."
@@ -25,6 +25,10 @@ $(VENV)/installed: $(SOURCES)
 
 $(VENV)/benched: $(VENV)/installed
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[bench]"
+	@touch $@
+
+$(VENV)/documented: $(VENV)/installed
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[docs]"
 	@touch $@
 
 demo: $(VENV)/installed
@@ -84,5 +88,13 @@ bench-quick: $(VENV)/benched
 	$(BIN)/python benchmarks/quantized.py --quick
 	$(BIN)/python benchmarks/attention.py --quick
 
+docs: $(VENV)/documented
+	OMP_NUM_THREADS=1 MPLBACKEND=agg $(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
+	@echo "Open docs/_build/html/index.html"
+
+# Every built page in a headless browser (needs chromedriver and its browser).
+check-docs: docs
+	$(BIN)/python docs/check_site.py
+
 clean:
-	rm -rf $(VENV) build demo_output qestim/_native/*.so
+	rm -rf $(VENV) build demo_output docs/_build docs/auto_examples docs/generated qestim/_native/*.so

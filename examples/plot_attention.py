@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Swap the attention of a trained encoder for QAMA, and fine-tune it.
+"""
+Attention to few keys
+=====================
+
+Swap the attention of a trained encoder for QAMA, and fine-tune it.
 
 The task is associative recall: 15 pairs of a key and a value, then a key whose value
 is wanted. Softmax attention learns it; then one line puts QAMA in its place, with the

@@ -24,8 +24,7 @@ class BoltzmannMachine(torch.nn.Module):
     ----------
     n_units : int
         Number of spins n.
-    graph : {"rbm", "full", "bernoulli"}, networkx.Graph or iterable of pairs, \
-            default="rbm"
+    graph : {"rbm", "full", "bernoulli"}, networkx.Graph or pairs, default="rbm"
         Which pairs are coupled. ``"rbm"`` joins each of the first ``n_units // 2``
         spins with each of the others, ``"full"`` joins all, ``"bernoulli"`` none. A
         graph or a list of pairs names the spins ``0 .. n_units - 1``.

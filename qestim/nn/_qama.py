@@ -39,10 +39,10 @@ class QAMA(torch.nn.MultiheadAttention):
 
     Parameters
     ----------
-    embed_dim, num_heads, dropout, bias, add_bias_kv, add_zero_attn, kdim, vdim, \
-    batch_first, device, dtype
-        As in `torch.nn.MultiheadAttention`. Keys that ``add_bias_kv`` and
-        ``add_zero_attn`` append are keys like others.
+    embed_dim, num_heads, dropout, bias, add_bias_kv, add_zero_attn
+        As in `torch.nn.MultiheadAttention`, like ``kdim``, ``vdim``, ``batch_first``,
+        ``device`` and ``dtype``. Keys that ``add_bias_kv`` and ``add_zero_attn`` append
+        are keys like others.
     k : int, default=None
         Keys to keep for each query and head, at most the length of the source; must
         be given except for ``mode="sparsemax"``, which does not use it.

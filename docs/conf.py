@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How Sphinx builds the site: `make docs`, without a network."""
+
+import pathlib
+import shutil
+import sys
+
+import qestim
+
+HERE = pathlib.Path(__file__).parent
+ROOT = HERE.parent
+sys.path.insert(0, str(HERE))
+
+import _messages  # noqa: E402
+
+project = "qestim"
+author = "the qestim developers"
+copyright = author
+version = release = qestim.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",
+    "sphinx_gallery.gen_gallery",
+]
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "**/sg_execution_times.rst", "sg_execution_times.rst"]
+nitpicky = False
+
+autosummary_generate = True
+autodoc_typehints = "none"
+# What a class inherits from these is theirs to document.
+autodoc_default_options = {
+    "members": True,
+    "inherited-members": "BaseEstimator,TransformerMixin,ClassifierMixin,Module,"
+    "MultiheadAttention,Sampler,Structured,ClassNamePrefixFeaturesOutMixin,"
+    "SelectorMixin,tuple,Exception,_MetadataRequester",
+    "exclude-members": "get_metadata_routing,set_fit_request,set_transform_request,"
+    "set_score_request,set_predict_request,set_partial_fit_request,"
+    "set_predict_proba_request,set_output",
+}
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"/plot_",
+    "ignore_pattern": r"quickstart\.py",
+    "plot_gallery": "True",
+    "abort_on_example_error": True,
+    "show_memory": False,
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "within_subsection_order": "FileNameSortKey",
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "qestim"
+html_show_sourcelink = False
+html_context = {"default_mode": "light"}
+html_favicon = "_static/spins.svg"
+html_logo = "_static/spins.svg"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_theme_options = {
+    "logo": {"text": "qestim"},
+    "navbar_align": "left",
+    "header_links_before_dropdown": 6,
+    "navbar_end": ["theme-switcher"],
+    "secondary_sidebar_items": ["page-toc"],
+    "show_prev_next": False,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+ALONE = "start", "choosing", "migrating", "errors", "developing"
+html_sidebars = {page: [] for page in ALONE}
+
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def copy_results(app):
+    """Bring the tables of benchmarks/results/ into the site."""
+    target = HERE / "results"
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
+    for page in sorted(RESULTS.glob("*.md")):
+        if not page.stem.endswith("_quick"):
+            shutil.copy(page, target)
+
+
+def list_messages(app):
+    """Write the page of error messages."""
+    (HERE / "errors.md").write_text(_messages.page(ROOT / "qestim"))
+
+
+def relink(app, docname, source):
+    """Point links that hold in the repository to where the site has their pages."""
+    source[0] = source[0].replace("](../../benchmarks/results/", "](../results/")
+
+
+def setup(app):
+    """Register the steps."""
+    app.connect("builder-inited", copy_results)
+    app.connect("builder-inited", list_messages)
+    app.connect("source-read", relink)
