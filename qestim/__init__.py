@@ -6,8 +6,11 @@ import importlib
 __version__ = "0.1.0"
 
 _HOME = {
+    "ActiveSampleSelector": "qestim.estimators",
+    "FitOnSelected": "qestim.estimators",
     "QBMVAETransformer": "qestim.estimators",
     "QuantizedQNNClassifier": "qestim.estimators",
+    "QUBOFeatureSelector": "qestim.estimators",
     "compare": "qestim._compare",
     "diagnose": "qestim._diagnose",
 }

@@ -9,8 +9,16 @@ import dimod
 import networkx as nx
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
-from qestim.qubo import AttentionProblem, FIPProblem, MaxCutProblem, Problem
+from qestim.qubo import (
+    AttentionProblem,
+    FeatureSelectionProblem,
+    FIPProblem,
+    MaxCutProblem,
+    Problem,
+    SelectionProblem,
+)
 
 
 @dataclass
@@ -71,6 +79,16 @@ def levels(bits, *shape, total=None):
 FORBIDDEN = normal(5, 1, 2, 4)
 FORBIDDEN[0, :, 2] = -np.inf
 
+
+def symmetric(n, seed):
+    matrix = np.random.default_rng(seed).random((n, n))
+    return matrix + matrix.T
+
+
+def choices(n, k):
+    return [set(choice) for choice in combinations(range(n), k)]
+
+
 CASES = [
     Case(AttentionProblem(normal(0, 2, 2, 3), k=1), masks(1, 2, 2, 3), 12),
     Case(
@@ -113,6 +131,29 @@ CASES = [
         complete=False,
     ),
     Case(MaxCutProblem(nx.empty_graph(3)), subsets(range(3)), 3),
+    Case(
+        SelectionProblem(np.arange(7.0), symmetric(7, 0), k=3, redundancy=2.0),
+        choices(7, 3),
+        7,
+        soft=True,
+    ),
+    Case(
+        SelectionProblem(np.ones(5), csr_array(symmetric(5, 1)), k=1),
+        choices(5, 1),
+        5,
+        soft=True,
+    ),
+    Case(
+        FeatureSelectionProblem(np.arange(6.0), symmetric(6, 2), k=4, cost=0.3),
+        choices(6, 4),
+        6,
+        soft=True,
+    ),
+    Case(
+        FeatureSelectionProblem(np.arange(6.0), symmetric(6, 3), offset=-1.0),
+        subsets(range(6)),
+        6,
+    ),
 ]
 
 

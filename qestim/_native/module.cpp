@@ -9,6 +9,7 @@ void bind_convert(nb::module_&);
 void bind_cardinality(nb::module_&);
 void bind_bifurcation(nb::module_&);
 void bind_cim(nb::module_&);
+void bind_overlap(nb::module_&);
 
 static const char* instruction_set() {
 #ifdef QESTIM_X86_TARGETS
@@ -30,4 +31,5 @@ NB_MODULE(_kernels, module) {
     bind_cardinality(module);
     bind_bifurcation(module);
     bind_cim(module);
+    bind_overlap(module);
 }

@@ -1,7 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Estimators with a sampler inside, in scikit-learn's words."""
 
+from qestim.estimators._active_selector import ActiveSampleSelector
+from qestim.estimators._feature_selector import QUBOFeatureSelector
+from qestim.estimators._fit_on_selected import FitOnSelected
 from qestim.estimators._qbmvae import QBMVAETransformer
 from qestim.estimators._quantized import QuantizedQNNClassifier
 
-__all__ = ["QBMVAETransformer", "QuantizedQNNClassifier"]
+__all__ = [
+    "ActiveSampleSelector",
+    "FitOnSelected",
+    "QBMVAETransformer",
+    "QUBOFeatureSelector",
+    "QuantizedQNNClassifier",
+]

@@ -1,7 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """A sampler as the callable that modules take."""
 
+from sklearn.base import clone
+
 from qestim.qubo import IsingArrays, spins_of
+
+
+def clone_sampler(sampler):
+    """Return a copy of an estimator's sampler, None for None.
+
+    Parameters
+    ----------
+    sampler : dimod.Sampler or None
+        An instance; a class is refused.
+
+    Returns
+    -------
+    copy : dimod.Sampler or None
+        Unfitted, or shared where it cannot be copied.
+    """
+    if isinstance(sampler, type):
+        raise ValueError(
+            "The 'sampler' parameter must be an instance. Got the class "
+            f"{sampler.__name__}; write {sampler.__name__}()."
+        )
+    return None if sampler is None else clone(sampler, safe=False)
 
 
 def make_draw(sampler):

@@ -3,6 +3,7 @@
 
 from qestim.qubo._arrays import IsingArrays, spins_of
 from qestim.qubo._attention import AttentionProblem
+from qestim.qubo._feature_selection import FeatureSelectionProblem
 from qestim.qubo._fip import FIPProblem
 from qestim.qubo._fip_bounds import (
     generalization_bound,
@@ -12,15 +13,18 @@ from qestim.qubo._fip_bounds import (
 from qestim.qubo._fip_inputs import quantize_inputs
 from qestim.qubo._maxcut import MaxCutProblem
 from qestim.qubo._problem import Problem
+from qestim.qubo._selection import SelectionProblem
 from qestim.qubo._spline import ACTIVATIONS, Spline, interpolate
 
 __all__ = [
     "ACTIVATIONS",
     "AttentionProblem",
     "FIPProblem",
+    "FeatureSelectionProblem",
     "IsingArrays",
     "MaxCutProblem",
     "Problem",
+    "SelectionProblem",
     "Spline",
     "generalization_bound",
     "interpolate",

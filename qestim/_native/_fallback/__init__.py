@@ -11,6 +11,7 @@ from qestim._native._fallback._exact import (
     enumerate_law,
     enumerate_lowest,
 )
+from qestim._native._fallback._overlap import overlaps
 from qestim._native._fallback._tempering import temper
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "enumerate_law",
     "enumerate_lowest",
     "evolve",
+    "overlaps",
     "select_dense",
     "select_sparse",
     "temper",

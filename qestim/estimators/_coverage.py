@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kernels between rows, and what a set of rows covers of the others."""
+
+import numpy as np
+import scipy.sparse
+from sklearn.metrics.pairwise import cosine_similarity, euclidean_distances
+from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import gen_batches
+
+from qestim import _native
+
+N_NEIGHBORS = 30
+
+
+def median_gamma(X, rng, n_rows=500):
+    """Return 4 over the median squared distance of pairs of distinct rows.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, n_features)
+        The rows; a draw of them is enough.
+    rng : RandomState
+        Source of the draw.
+    n_rows : int, default=500
+        Rows of the draw.
+
+    Returns
+    -------
+    gamma : float
+        In inverse squared units of X; 1 where all rows are equal.
+    """
+    draw = X[rng.permutation(len(X))[:n_rows]]
+    squares = euclidean_distances(draw, squared=True)[np.triu_indices(len(draw), 1)]
+    squares = squares[squares > 1e-12 * squares.max(initial=0)]
+    return 4.0 / float(np.median(squares)) if len(squares) else 1.0
+
+
+def similarity(kind, A, B, gamma):
+    """Return the similarity of the rows of A and B.
+
+    Parameters
+    ----------
+    kind : {"rbf", "cosine"} or callable
+        The kernel; a callable takes A and B.
+    A, B : ndarray of shape (n, d) and (m, d)
+        Rows.
+    gamma : float
+        Inverse squared width of "rbf".
+
+    Returns
+    -------
+    S : ndarray of shape (n, m), dtype float64
+        1 for equal rows; negative cosines count as 0.
+    """
+    if callable(kind):
+        values = np.asarray(kind(A, B), dtype=np.float64)
+        if values.shape != (len(A), len(B)) or not np.isfinite(values).all():
+            raise ValueError(
+                "The 'similarity' parameter must return finite numbers of shape "
+                f"{(len(A), len(B))}. Got shape {values.shape}"
+                f"{'' if np.isfinite(values).all() else ' with NaN or infinity'}."
+            )
+        return values
+    if kind == "cosine":
+        return np.maximum(cosine_similarity(A, B), 0)
+    return np.exp(-gamma * euclidean_distances(A, B, squared=True))
+
+
+def neighbor_similarity(kind, rows, gamma, power):
+    """Return the similarities of each row to its 30 nearest, as a symmetric CSR.
+
+    Parameters
+    ----------
+    kind : {"rbf", "cosine"}
+        The kernel.
+    rows : Rows
+        Points, and beliefs or None.
+    gamma : float
+        Inverse squared width of "rbf".
+    power : float
+        Power of the similarity of the beliefs.
+
+    Returns
+    -------
+    S : scipy.sparse.csr_array of shape (n, n), dtype float64
+        With ones on the diagonal.
+    """
+    X = rows.points
+    if callable(kind):
+        raise ValueError(
+            f"A callable 'similarity' works up to n_dense rows. Got {len(X)}; raise "
+            "n_dense, or take 'rbf' or 'cosine'."
+        )
+    if kind == "cosine":
+        norms = np.linalg.norm(X, axis=1, keepdims=True)
+        X = X / np.where(norms > 0, norms, 1)
+    finder = NearestNeighbors(n_neighbors=min(N_NEIGHBORS, len(X) - 1)).fit(X)
+    distances, index = finder.kneighbors()
+    squares = distances.ravel() ** 2
+    row, col = np.repeat(np.arange(len(X)), index.shape[1]), index.ravel()
+    if kind == "cosine":
+        values = np.maximum(1 - squares / 2, 0)
+    else:
+        values = np.exp(-gamma * squares)
+    if power and rows.beliefs is not None:
+        common = np.einsum("ij,ij->i", rows.beliefs[row], rows.beliefs[col])
+        values *= np.clip(common, 0, 1) ** power
+    S = scipy.sparse.coo_array((values, (row, col)), shape=(len(X), len(X))).tocsr()
+    return (S.maximum(S.T) + scipy.sparse.eye_array(len(X), format="csr")).tocsr()
+
+
+def largest_similarity(kernel, rows, known, chunk_size=1000):
+    """Return the largest similarity of each row to a known one, at most 1.
+
+    Parameters
+    ----------
+    kernel : callable
+        ``kernel(a, b)`` gives the similarity of two `Rows`.
+    rows, known : Rows
+        The rows and the known ones.
+    chunk_size : int, default=1000
+        Known rows compared at a time.
+
+    Returns
+    -------
+    largest : ndarray of shape (n,), dtype float64
+        In [0, 1].
+    """
+    largest = np.zeros(len(rows.points))
+    for part in gen_batches(len(known.points), chunk_size):
+        np.maximum(largest, kernel(rows, known[part]).max(axis=1), out=largest)
+    return np.minimum(largest, 1)
+
+
+def shared(S, weights, share, known=None):
+    r"""Return what each row covers, and what each pair covers together.
+
+    Row j covers row i by its similarity beyond what the known rows cover,
+    :math:`r_{ij} = \max(0, S_{ij} - \kappa_i)`, times the weight of i, and of several
+    rows the largest counts: the weighted facility location function. Its multilinear
+    extension, expanded around every row being chosen with the probability p, has the
+    same form with :math:`r_{ij}` discounted by what better rows cover anyway,
+
+    .. math:: g_{ij} = \int_0^{r_{ij}} (1 - p)^{n_i(t) - 1} dt,
+
+    where :math:`n_i(t)` rows cover row i by more than t. Two rows share the smaller of
+    their parts.
+
+    Parameters
+    ----------
+    S : ndarray of shape (n, n)
+        Similarity.
+    weights : ndarray of shape (n,)
+        Weights, at least 0.
+    share : float
+        The probability p, the share of the rows that are to be chosen.
+    known : ndarray of shape (n,), default=None
+        Largest similarity :math:`\kappa` to a known row.
+
+    Returns
+    -------
+    single : ndarray of shape (n,), dtype float64
+        First order of the expansion, in units of the weights.
+    both : ndarray of shape (n, n), dtype float64
+        Its second order, with the sign turned; zero diagonal.
+    """
+    n = len(S)
+    parts = S if known is None else np.maximum(S - known[:, None], 0)
+    order = np.argsort(-parts, axis=1)
+    falling = np.take_along_axis(parts, order, axis=1)
+    steps = falling - np.hstack([falling[:, 1:], np.zeros((n, 1))])
+    steps *= (1 - share) ** np.arange(n)
+    discounted = np.empty((n, n), dtype=np.float32)
+    sums = np.cumsum(steps[:, ::-1], axis=1)[:, ::-1] * weights[:, None]
+    np.put_along_axis(discounted, order, sums.astype(np.float32), axis=1)
+    both = _native.overlaps(
+        np.ascontiguousarray(discounted.T), _native.available_threads()
+    )
+    single = np.diagonal(both).copy()
+    np.fill_diagonal(both, 0)
+    return single + share * both.sum(axis=1), both
