@@ -37,7 +37,8 @@ class ActiveSampleSelector(PoolQuery):
               \textstyle\sum_j z_j = k
 
     where :math:`c_j` is how much uncertainty of the pool lies near candidate j and not
-    near a labelled row, and :math:`o_{ij}` how much of it two candidates share.
+    near a labelled row, and :math:`o_{ij}` how much of it two candidates share. As the
+    uncertainty of the pool falls, a candidate's own counts more and more.
 
     It has two faces. With unlabelled rows, `fit` learns ``estimator_`` from the
     labelled ones and `query` chooses from a pool. With labels for all rows or none,
@@ -55,9 +56,11 @@ class ActiveSampleSelector(PoolQuery):
         Measure of uncertainty. ``"committee"`` is the disagreement of clones fitted on
         bootstrap draws and works for regression too; a callable takes the fitted
         estimator and rows and returns numbers of at least 0.
-    coverage : float, default=1.0
-        Share, 0 to 1, of the coverage in the gain of a candidate; the rest is its own
-        informativeness.
+    coverage : float or "auto", default="auto"
+        Share, 0 to 1, of the coverage in the gain of a candidate; the rest is a half
+        its own informativeness and a half that around it. ``"auto"`` is the mean
+        informativeness of the pool: while nearly everything is uncertain it is best
+        covered. Without unlabelled rows it is 1.
     redundancy : float, default=1.0
         Weight :math:`\lambda` of what two chosen rows share, dimensionless. At 0 the
         best single rows are chosen.
@@ -146,7 +149,7 @@ class ActiveSampleSelector(PoolQuery):
             Interval(RealNotInt, 0, 1, closed="right"),
         ],
         "informativeness": [StrOptions(set(MEASURES)), callable],
-        "coverage": [Interval(Real, 0, 1, closed="both")],
+        "coverage": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="both")],
         "redundancy": [Interval(Real, 0, None, closed="left")],
         "label_similarity": [Interval(Real, 0, None, closed="left")],
         "similarity": [StrOptions({"rbf", "cosine"}), callable],
@@ -169,7 +172,7 @@ class ActiveSampleSelector(PoolQuery):
         n_samples_to_select=0.1,
         *,
         informativeness="margin",
-        coverage=1.0,
+        coverage="auto",
         redundancy=1.0,
         label_similarity=0.5,
         similarity="rbf",
@@ -262,10 +265,11 @@ class ActiveSampleSelector(PoolQuery):
                 losses = neighbor_losses(points, y)
             trust = trust_in(losses, len(X))
             rows = Rows(points, trust, beliefs, trust)
-            chosen = self._choose(
-                rows, None, count_of(self.n_samples_to_select, len(X)), self.n_dense
+            count = count_of(self.n_samples_to_select, len(X))
+            coverage = 1.0 if self.coverage == "auto" else self.coverage
+            self.sample_indices_ = self._choose(
+                rows, None, count, coverage, self.n_dense
             )
-            self.sample_indices_ = chosen
         else:
             if losses is not None:
                 raise ValueError(

@@ -9,7 +9,7 @@ from sklearn.utils import gen_batches
 
 from qestim import _native
 
-N_NEIGHBORS = 30
+N_NEIGHBORS = 20
 
 
 def median_gamma(X, rng, n_rows=500):
@@ -66,47 +66,65 @@ def similarity(kind, A, B, gamma):
     return np.exp(-gamma * euclidean_distances(A, B, squared=True))
 
 
-def neighbor_similarity(kind, rows, gamma, power):
-    """Return the similarities of each row to its 30 nearest, as a symmetric CSR.
+def near_similarity(kernel, rows):
+    """Return the similarity of each row to itself and to its nearest others.
 
     Parameters
     ----------
-    kind : {"rbf", "cosine"}
-        The kernel.
+    kernel : Kernel
+        With the kind "rbf" or "cosine".
     rows : Rows
         Points, and beliefs or None.
-    gamma : float
-        Inverse squared width of "rbf".
-    power : float
-        Power of the similarity of the beliefs.
 
     Returns
     -------
-    S : scipy.sparse.csr_array of shape (n, n), dtype float64
-        With ones on the diagonal.
+    index : ndarray of shape (n, m), dtype int64
+        The rows themselves and their 20 nearest, the most similar first.
+    values : ndarray of shape (n, m), dtype float64
+        Their similarities.
     """
     X = rows.points
-    if callable(kind):
+    if callable(kernel.kind):
         raise ValueError(
             f"A callable 'similarity' works up to n_dense rows. Got {len(X)}; raise "
             "n_dense, or take 'rbf' or 'cosine'."
         )
-    if kind == "cosine":
+    if kernel.kind == "cosine":
         norms = np.linalg.norm(X, axis=1, keepdims=True)
         X = X / np.where(norms > 0, norms, 1)
     finder = NearestNeighbors(n_neighbors=min(N_NEIGHBORS, len(X) - 1)).fit(X)
     distances, index = finder.kneighbors()
-    squares = distances.ravel() ** 2
-    row, col = np.repeat(np.arange(len(X)), index.shape[1]), index.ravel()
-    if kind == "cosine":
+    itself = np.arange(len(X))[:, None]
+    index = np.hstack([itself, index])
+    squares = np.hstack([np.zeros_like(itself), distances]) ** 2
+    if kernel.kind == "cosine":
         values = np.maximum(1 - squares / 2, 0)
     else:
-        values = np.exp(-gamma * squares)
-    if power and rows.beliefs is not None:
-        common = np.einsum("ij,ij->i", rows.beliefs[row], rows.beliefs[col])
-        values *= np.clip(common, 0, 1) ** power
-    S = scipy.sparse.coo_array((values, (row, col)), shape=(len(X), len(X))).tocsr()
-    return (S.maximum(S.T) + scipy.sparse.eye_array(len(X), format="csr")).tocsr()
+        values = np.exp(-kernel.gamma * squares)
+    if kernel.power and rows.beliefs is not None:
+        common = np.einsum("ic,ijc->ij", rows.beliefs, rows.beliefs[index])
+        values *= np.clip(common, 0, 1) ** kernel.power
+    order = np.argsort(-values, axis=1, kind="stable")
+    return (np.take_along_axis(a, order, axis=1) for a in (index, values))
+
+
+def symmetric(index, values):
+    """Return near similarities as a symmetric matrix.
+
+    Parameters
+    ----------
+    index, values : ndarray of shape (n, m)
+        As `near_similarity` returns them.
+
+    Returns
+    -------
+    S : scipy.sparse.csr_array of shape (n, n), dtype float64
+        The larger of two directions.
+    """
+    n, m = index.shape
+    row = np.repeat(np.arange(n), m)
+    S = scipy.sparse.coo_array((values.ravel(), (row, index.ravel())), (n, n)).tocsr()
+    return S.maximum(S.T).tocsr()
 
 
 def largest_similarity(kernel, rows, known, chunk_size=1000):
@@ -167,15 +185,58 @@ def shared(S, weights, share, known=None):
     n = len(S)
     parts = S if known is None else np.maximum(S - known[:, None], 0)
     order = np.argsort(-parts, axis=1)
-    falling = np.take_along_axis(parts, order, axis=1)
-    steps = falling - np.hstack([falling[:, 1:], np.zeros((n, 1))])
-    steps *= (1 - share) ** np.arange(n)
+    sums = discount(np.take_along_axis(parts, order, axis=1), share)
     discounted = np.empty((n, n), dtype=np.float32)
-    sums = np.cumsum(steps[:, ::-1], axis=1)[:, ::-1] * weights[:, None]
-    np.put_along_axis(discounted, order, sums.astype(np.float32), axis=1)
+    np.put_along_axis(
+        discounted, order, (sums * weights[:, None]).astype(np.float32), axis=1
+    )
     both = _native.overlaps(
         np.ascontiguousarray(discounted.T), _native.available_threads()
     )
     single = np.diagonal(both).copy()
     np.fill_diagonal(both, 0)
     return single + share * both.sum(axis=1), both
+
+
+def shared_near(index, values, weights, share):
+    """Return the same as `shared` where each row is covered by near ones only.
+
+    Parameters
+    ----------
+    index : ndarray of shape (n, m)
+        The rows that cover each row, the best first.
+    values : ndarray of shape (n, m)
+        How well.
+    weights : ndarray of shape (n,)
+        Weights, at least 0.
+    share : float
+        As for `shared`.
+
+    Returns
+    -------
+    single : ndarray of shape (n,), dtype float64
+        First order.
+    both : scipy.sparse.csr_array of shape (n, n), dtype float64
+        Second order, symmetric with a zero diagonal.
+    """
+    n, m = index.shape
+    parts = discount(values, share) * weights[:, None]
+    both = scipy.sparse.csr_array((n, n))
+    for worse in range(1, m):  # the smaller of two parts is the later one
+        row = index[:, :worse].ravel()
+        col = np.repeat(index[:, worse], worse)
+        entries = np.repeat(parts[:, worse], worse)
+        both = (
+            both + scipy.sparse.coo_array((entries, (row, col)), shape=(n, n)).tocsr()
+        )
+    both = (both + both.T).tocsr()
+    single = np.bincount(index.ravel(), parts.ravel(), minlength=n)
+    return single + share * both.sum(axis=1), both
+
+
+def discount(falling, share):
+    """Return the integrals of `shared` for similarities that fall along each row."""
+    n = falling.shape[1]
+    steps = falling - np.hstack([falling[:, 1:], np.zeros((len(falling), 1))])
+    steps = steps * (1 - share) ** np.arange(n)
+    return np.cumsum(steps[:, ::-1], axis=1)[:, ::-1]

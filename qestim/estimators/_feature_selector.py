@@ -27,14 +27,14 @@ class QUBOFeatureSelector(SelectorMixin, BaseEstimator):
 
     With ``relevance="mutual_info"`` the chosen k features have the largest
 
-    .. math:: \sum_j I(x_j; y)
-              - \frac{2\lambda}{k-1} \sum_{i<j}
-              \min\{I(x_i; x_j), I(x_i; y), I(x_j; y)\}
+    .. math:: \sum_j I(x_j; y) - \frac{2\lambda}{k} \sum_{i<j} \max\{0,\;
+              I(x_i; y) + I(x_j; y) - I(x_i, x_j; y)\}
 
-    the criterion of minimum redundancy and maximum relevance [1]_ for the set as a
-    whole instead of one feature after the other, with the redundancy cut at what can
-    be redundant. With ``relevance="hessian"`` they are those whose
-    complement a fitted linear model misses least, by the second order of its loss [2]_.
+    which for two features is what they tell together: minimum redundancy and maximum
+    relevance [1]_ for the set as a whole instead of one feature after the other, the
+    redundancy being what is told *about y* twice. With ``relevance="hessian"`` they
+    are those whose complement a fitted linear model misses least, by the second order
+    of its loss [2]_.
 
     Parameters
     ----------
@@ -165,8 +165,8 @@ class QUBOFeatureSelector(SelectorMixin, BaseEstimator):
             self.problem_ = self._from_hessian(X, y, discrete, k)
         else:
             self.estimator_ = None
-            relevance, shared = information(X, y, discrete, seed)
-            weight = self.redundancy * (2 / max(k - 1, 1) if k else 1.0)
+            relevance, shared = information(X, y, discrete)
+            weight = self.redundancy * (2 / k if k else 1.0)
             self.problem_ = FeatureSelectionProblem(
                 relevance, weight * shared, k, cost=self.cost
             )

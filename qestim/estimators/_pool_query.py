@@ -118,7 +118,10 @@ class PoolQuery(BaseEstimator):
         if self.label_similarity and predict is not None:
             rows.beliefs = np.sqrt(predict(X[top]))
         labeled = self._labeled if len(self._labeled) else None
-        chosen = self._choose(rows, labeled, n, max(self.n_dense, count))
+        coverage = self.coverage
+        if coverage == "auto":
+            coverage = float(measured.mean() / max(1.0, measured.max()))
+        chosen = self._choose(rows, labeled, n, coverage, max(self.n_dense, count))
         gains = np.full(len(X), np.nan)
         gains[top] = self.problem_.utility
         order = np.argsort(-self.problem_.utility[chosen], kind="stable")
@@ -132,7 +135,7 @@ class PoolQuery(BaseEstimator):
         )
         return points.astype(np.float64, copy=False)
 
-    def _choose(self, rows, labeled, n, n_dense):
+    def _choose(self, rows, labeled, n, coverage, n_dense):
         gamma = self.gamma
         if gamma == "median":
             gamma = median_gamma(rows.points, check_random_state(self._seed))
@@ -142,7 +145,7 @@ class PoolQuery(BaseEstimator):
             labeled,
             kernel,
             n,
-            coverage=self.coverage,
+            coverage=coverage,
             redundancy=self.redundancy,
             n_dense=n_dense,
         )

@@ -9,11 +9,16 @@ import numpy as np
 
 from qestim.estimators._coverage import (
     largest_similarity,
-    neighbor_similarity,
+    near_similarity,
     shared,
+    shared_near,
     similarity,
+    symmetric,
 )
 from qestim.qubo import SelectionProblem
+
+# Twice the redundancy of the form for late rounds: see docs/guide/selection.md.
+LATE = 6.0
 
 
 @dataclass
@@ -81,10 +86,11 @@ class Kernel:
 def selection_problem(rows, labeled, kernel, k, *, coverage, redundancy, n_dense):
     r"""Return the problem of choosing k of some rows.
 
-    With the mix :math:`w` of coverage, the gain of row j is
-    :math:`(1-w) u_j + w c_j / \max c` and two rows share
-    :math:`(1-w) S_{ij} \min(u_i, u_j) + w\, o_{ij} / \max c`, so that a row chosen
-    twice would gain once.
+    With the mix :math:`w` of coverage, the gain of row j and what two rows share are
+
+    .. math:: w \frac{c_j}{\max c} + \frac{1 - w}{2} \left(u_j
+              + \frac{\sum_i u_i S_{ij}}{\max_j \sum_i u_i S_{ij}}\right),
+              \qquad w \frac{o_{ij}}{\max c} + (1 - w) \frac{6}{k - 1} S_{ij}
 
     Parameters
     ----------
@@ -101,45 +107,38 @@ def selection_problem(rows, labeled, kernel, k, *, coverage, redundancy, n_dense
     redundancy : float
         Weight of what is shared.
     n_dense : int
-        Above so many rows only near neighbours are compared, and two rows share their
-        similarity times the smaller coverage.
+        Above so many rows only near neighbours are compared.
 
     Returns
     -------
     problem : SelectionProblem
         Variable j is row j.
     """
-    weights = rows.weights
-    known = None if labeled is None else largest_similarity(kernel, rows, labeled)
+    weights, share = rows.weights, k / len(rows)
     if len(rows) <= n_dense:
         S = kernel(rows, rows)
-        single, both = shared(S, weights, k / len(rows), known)
+        known = None if labeled is None else largest_similarity(kernel, rows, labeled)
+        single, both = shared(S, weights, share, known)
     else:
-        S = neighbor_similarity(kernel.kind, rows, kernel.gamma, kernel.power)
-        single = S.T @ (weights if known is None else weights * (1 - known))
-        both = smaller(S, single)
+        index, values = near_similarity(kernel, rows)
+        single, both = shared_near(index, values, weights, share)
+        S = symmetric(index, values)
     most = float(single.max())
     if most == 0:
         raise ValueError(
             f"Nothing is left to cover: each of the {len(weights)} candidates equals a "
             "labelled row or has no informativeness. Give other candidates."
         )
-    own = weights / max(float(weights.max()), 1e-300)
-    trust = np.ones(len(weights)) if rows.trust is None else rows.trust
-    gain = trust * ((1 - coverage) * own + coverage * single / most)
-    pairs = (coverage / most) * both
+    gain, pairs = coverage * single / most, (coverage / most) * both
     if coverage < 1:
-        pairs = pairs + (1 - coverage) * smaller(S, own)
+        around = S.T @ weights
+        own = weights / weights.max() + around / around.max()
+        gain = gain + (1 - coverage) / 2 * own
+        pairs = pairs + ((1 - coverage) * LATE / max(k - 1, 1)) * S
+    if rows.trust is not None:
+        gain = rows.trust * gain
+    # The problem's own factor is 2 / (k - 1); these pairs have their weight already.
     return SelectionProblem(gain, pairs, k, redundancy=redundancy * (k - 1) / 2)
-
-
-def smaller(S, values):
-    """Return S times the smaller of two values, entry by entry."""
-    if isinstance(S, np.ndarray):
-        return S * np.minimum(values[:, None], values[None])
-    entries = S.tocoo()
-    entries.data = entries.data * np.minimum(values[entries.row], values[entries.col])
-    return entries.tocsr()
 
 
 def count_of(n, available):

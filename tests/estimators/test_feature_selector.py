@@ -87,14 +87,26 @@ def test_curvature_is_the_second_derivative_of_the_log_loss(n_classes):
 
 def test_information_of_normal_features():
     rng = np.random.default_rng(0)
-    first = rng.normal(size=4000)
-    second = 0.8 * first + 0.6 * rng.normal(size=4000)
-    X = np.exp(np.column_stack([first, second, rng.normal(size=4000)]))
-    relevance, shared = information(X, first + second, False, 0)
-    assert shared[0, 1] == pytest.approx(-0.5 * np.log(1 - 0.64), abs=0.03)
-    assert abs(shared[0, 2]) < 0.01
-    assert relevance[2] < 0.05 < relevance[0]
-    assert (shared <= np.minimum.outer(relevance, relevance) + 1e-12).all()
+    first, second, noise = rng.normal(size=(3, 20000))
+    y = first + second + 0.5 * rng.normal(size=20000)
+    X = np.exp(np.column_stack([first, 0.8 * first + 0.6 * second, noise, first]))
+    relevance, shared = information(X, y, False)
+    assert relevance[0] == pytest.approx(-0.5 * np.log(1 - 1 / 2.25), abs=0.02)
+    assert relevance[2] < 0.001
+    together = -0.5 * np.log(0.25 / 2.25)
+    assert shared[0, 1] == pytest.approx(relevance[:2].sum() - together, abs=0.03)
+    assert shared[0, 3] == pytest.approx(relevance[0], abs=0.01)
+    assert (shared[2] < 0.001).all()
+
+
+def test_information_on_classes():
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=20000)
+    X = rng.normal(size=(20000, 2)) + y[:, None] * [1.0, 0.0]
+    relevance, shared = information(X, y, True)
+    assert relevance[0] == pytest.approx(0.5 * np.log(1.25), abs=0.01)
+    assert relevance[1] < 0.001
+    assert shared[0, 1] < 0.001
 
 
 def test_the_number_follows_from_the_cost(cancer):
