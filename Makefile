@@ -81,12 +81,14 @@ bench: $(VENV)/benched
 	$(BIN)/python benchmarks/league.py
 	$(BIN)/python benchmarks/quantized.py
 	$(BIN)/python benchmarks/attention.py
+	$(BIN)/python benchmarks/selection.py
 
 bench-quick: $(VENV)/benched
 	$(BIN)/python benchmarks/samplers.py --quick
 	$(BIN)/python benchmarks/league.py --quick
 	$(BIN)/python benchmarks/quantized.py --quick
 	$(BIN)/python benchmarks/attention.py --quick
+	$(BIN)/python benchmarks/selection.py --quick
 
 docs: $(VENV)/documented
 	OMP_NUM_THREADS=1 MPLBACKEND=agg $(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html

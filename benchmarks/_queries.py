@@ -144,19 +144,16 @@ def distinct(chosen, state):
     return np.concatenate([chosen, others[: BATCH - len(chosen)]])
 
 
-def strategies(peers):
-    table = {
-        "random": random,
-        "margin": margin,
-        "k-center": k_center,
-        "BADGE": badge,
-        FACILITY: facility_location,
-        KMEANS: weighted_k_means,
-    }
-    if peers and importlib.util.find_spec("skactiveml"):
-        table.update({name: scikit_activeml(name.split()[1]) for name in PEERS})
-    table[OURS] = ours()
-    return table
+OWN = {
+    "random": random,
+    "margin": margin,
+    "k-center": k_center,
+    "BADGE": badge,
+    FACILITY: facility_location,
+    KMEANS: weighted_k_means,
+    OURS: ours(),
+}
+THEIRS = {**{name: scikit_activeml(name.split()[1]) for name in PEERS}, OURS: ours()}
 
 
 def curve(query, data, model, seed, points):
@@ -180,9 +177,8 @@ def curve(query, data, model, seed, points):
     return scores, float(np.mean(seconds))
 
 
-def curves(make_data, model, n_seeds, points=POINTS, peers=True):
+def curves(make_data, model, n_seeds, points=POINTS, table=OWN):
     """Run every strategy on every seed: a row a strategy."""
-    table = strategies(peers)
     areas: dict = {name: [] for name in table}
     shapes: dict = {name: [] for name in table}
     costs: dict = {name: [] for name in table}
@@ -272,28 +268,25 @@ def banking(seed):
     return train, y, test, y_test
 
 
-def run(make_data, C=1.0, seeds=10, needs_data=False, note=""):
+def run(make_data, C=1.0, seeds=10, needs_data=False, table=OWN, note=""):
     """Return a section's function of ``quick``."""
 
     def section(quick):
         if needs_data and data_folder() is None:
             return {"rows": [], "note": "Skipped: QESTIM_DATA names no folder."}
+        if table is THEIRS and not importlib.util.find_spec("skactiveml"):
+            return {"rows": [], "note": "Skipped: scikit-activeml is not installed."}
         model = LogisticRegression(C=C, max_iter=300)
         n_seeds, points = (2, 3) if quick else (seeds, POINTS)
         start = time.process_time()
-        rows = curves(make_data, model, n_seeds, points, peers=not quick)
-        absent = (
-            ""
-            if importlib.util.find_spec("skactiveml")
-            else (" scikit-activeml is not installed: its rows are missing.")
-        )
+        rows = curves(make_data, model, n_seeds, points, table)
         return {
             "rows": rows,
             "note": f"{note} LogisticRegression(C={C:g}), {BATCH} to {BATCH * points} "
             f"labels in batches of {BATCH}, {n_seeds} seeds; area: mean accuracy over "
             "the points; in brackets: the difference in standard errors. All "
-            f"strategies in the same space.{absent} "
-            f"{time.process_time() - start:.0f} CPU seconds.",
+            f"strategies in the same space. {time.process_time() - start:.0f} CPU "
+            "seconds.",
         }
 
     return section

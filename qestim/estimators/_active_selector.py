@@ -72,7 +72,7 @@ class ActiveSampleSelector(PoolQuery):
     gamma : float or "median", default="median"
         Inverse squared width of "rbf"; ``"median"`` is 4 over the median squared
         distance.
-    n_candidates : int, default=1000
+    n_candidates : int, default=600
         Only so many of the most informative rows of a pool are compared.
     n_dense : int, default=4000
         Above so many rows `fit_resample` compares near neighbours only.
@@ -177,7 +177,7 @@ class ActiveSampleSelector(PoolQuery):
         label_similarity=0.5,
         similarity="rbf",
         gamma="median",
-        n_candidates=1000,
+        n_candidates=600,
         n_dense=4000,
         embedding=None,
         n_committee=5,
