@@ -126,13 +126,14 @@ def format_figure(value):
     return str(value)
 
 
-def run_sections(name, title, sections, peers):
+def run_sections(name, title, sections, peers, parents=()):
     """Run a benchmark's command line: its sections, written one by one.
 
     ``sections`` maps a title to its function of ``quick`` and whether it needs more
-    than one core. Sections that are not run keep their figures from the file.
+    than one core; ``parents`` are parsers of further options. Sections that are not
+    run keep their figures from the file.
     """
-    parser = argparse.ArgumentParser(description=title)
+    parser = argparse.ArgumentParser(description=title, parents=parents)
     parser.add_argument("--quick", action="store_true", help="small, a minute")
     parser.add_argument("--only", nargs="*", choices=sections, help="these sections")
     asked = parser.parse_args()

@@ -4,10 +4,10 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.base import BaseEstimator, clone
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from qestim._sklearn import (
@@ -19,6 +19,7 @@ from qestim._sklearn import (
 )
 from qestim.estimators._draw import clone_sampler
 from qestim.estimators._feature_measures import curvature, information
+from qestim.estimators._labels import are_classes
 from qestim.qubo import FeatureSelectionProblem
 
 
@@ -49,8 +50,9 @@ class QUBOFeatureSelector(SelectorMixin, BaseEstimator):
     cost : float, default=0.0
         What each feature costs: nats of information, or units of the mean loss.
     estimator : estimator, default=None
-        Linear model for "hessian"; scale the features before. None is
-        LogisticRegression or Ridge, as y is classes or numbers.
+        Linear model for "hessian"; scale the features before. It tells, too, whether y
+        holds classes. None takes strings for classes, and whole numbers with at least
+        five rows each in the mean, and is LogisticRegression or Ridge accordingly.
     sampler : dimod.Sampler, default=None
         Tried beside the native solver; the lower of the two answers counts.
     penalty : float or "auto", default="auto"
@@ -153,9 +155,7 @@ class QUBOFeatureSelector(SelectorMixin, BaseEstimator):
             If more features are wanted than there are, or the estimator does not fit.
         """
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
-        discrete = type_of_target(y) in ("binary", "multiclass")
-        if self.estimator is not None:
-            discrete = is_classifier(self.estimator)
+        discrete = are_classes(y, self.estimator)
         if discrete:
             check_classification_targets(y)
         k = self._count(X.shape[1])

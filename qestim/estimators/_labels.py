@@ -45,6 +45,29 @@ def known_labels(y, missing_label):
     return labels, known
 
 
+def are_classes(y, estimator):
+    """Tell classes from targets.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+        Labels.
+    estimator : estimator or None
+        What predicts them. Without one, whole numbers are classes where each of them
+        has five rows in the mean, and anything that is no number always is.
+
+    Returns
+    -------
+    discrete : bool
+        True for classes.
+    """
+    if estimator is not None:
+        return is_classifier(estimator)
+    if y.dtype.kind in "iuf" and 5 * len(np.unique(y)) > len(y):
+        return False
+    return type_of_target(y) in ("binary", "multiclass")
+
+
 def one_hot(y, estimator):
     """Return the classes of labelled rows as probabilities, None for targets.
 
@@ -53,18 +76,14 @@ def one_hot(y, estimator):
     y : ndarray of shape (n,)
         Labels.
     estimator : estimator or None
-        What predicts them; without one, the type of y decides.
+        What predicts them; see `are_classes`.
 
     Returns
     -------
     probabilities : ndarray of shape (n, n_classes) or None
         0 and 1, classes in ascending order.
     """
-    if estimator is None:
-        discrete = type_of_target(y) in ("binary", "multiclass")
-    else:
-        discrete = is_classifier(estimator)
-    if not discrete:
+    if not are_classes(y, estimator):
         return None
     _, codes = np.unique(y, return_inverse=True)
     return np.eye(codes.max() + 1)[codes]

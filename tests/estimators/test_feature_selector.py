@@ -143,6 +143,22 @@ def test_the_weight_of_the_pairs(cancer):
     assert np.allclose(half.problem_.redundancy, 0.5 * whole.redundancy)
 
 
+@pytest.mark.parametrize(
+    ("y", "kind"),
+    [
+        (np.arange(60) % 3, LogisticRegression),
+        (np.arange(60) % 3.0, LogisticRegression),
+        (np.arange(60) % 30.0, Ridge),  # whole numbers, but two rows of each
+        (np.arange(60) % 3 + 0.5, Ridge),
+        (np.array(list("abcdefghijklmnopqrst") * 3), LogisticRegression),
+    ],
+)
+def test_whole_numbers_that_hardly_repeat_are_targets(y, kind):
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    fitted = QUBOFeatureSelector(2, relevance="hessian").fit(X, y)
+    assert isinstance(fitted.estimator_, kind)
+
+
 def test_errors(cancer):
     X, y = cancer
     for params, message in (
