@@ -3,6 +3,7 @@
 
 from qestim.nn._boltzmann import BoltzmannMachine
 from qestim.nn._bound import evidence_bound
+from qestim.nn._partition import LogPartition
 from qestim.nn._qama import QAMA
 from qestim.nn._restoration import conditional_mean
 from qestim.nn._temperature import effective_beta
@@ -11,6 +12,7 @@ from qestim.nn._vae import SpinVAE, spin_entropy, straight_through_spins
 __all__ = [
     "QAMA",
     "BoltzmannMachine",
+    "LogPartition",
     "SpinVAE",
     "conditional_mean",
     "effective_beta",

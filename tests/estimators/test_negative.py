@@ -8,10 +8,19 @@ import pytest
 import torch
 
 from qestim.estimators._draw import make_draw
-from qestim.estimators._negative import ExactMeans, PersistentChains, SampledChains
+from qestim.estimators._negative import (
+    PHASES,
+    ContrastiveDivergence,
+    ExactMeans,
+    HybridChains,
+    PersistentChains,
+    SampledChains,
+    TemperedChains,
+    make_phase,
+)
 from qestim.exceptions import MixingWarning
 from qestim.nn import BoltzmannMachine
-from qestim.samplers import DimodSampler
+from qestim.samplers import DimodSampler, SimulatedAnnealingSampler
 
 STATES = np.array(list(itertools.product((-1, 1), repeat=10)), dtype=np.int8)
 
@@ -181,3 +190,113 @@ def test_calls_that_did_not_mix_are_counted_and_warned_of_once(machine):
     good = phase_of(machine, Device(1.0))
     good.step()
     good.warn_of_mixing()
+
+
+def hybrid_of(machine, sampler, every=1, **settings):
+    generator = torch.Generator().manual_seed(1)
+    rng = np.random.RandomState(2)
+    return HybridChains(machine, sampler, every, generator, rng, **settings)
+
+
+def test_a_call_replaces_the_share_of_the_chains_that_is_oldest(machine):
+    device = Device(1.0, distribution="boltzmann")
+    phase = hybrid_of(machine, device, 4, n_chains=40, share=0.25, n_sweeps=0)
+    before = phase.spins
+    after = phase.step()
+    assert torch.equal(after[:30], before[10:])
+    seed = np.random.RandomState(2).randint(2**31 - 1)
+    fresh = make_draw(device)(*machine.to_arrays(), 10, seed)
+    np.testing.assert_array_equal(after[30:], fresh)
+    for _ in range(4):
+        spins = phase.step()
+    assert torch.equal(spins[:20], before[20:])
+    report = phase.report()
+    assert (report["negative_phase"], report["calls"], report["reads"]) == (
+        "hybrid",
+        2,
+        20,
+    )
+
+
+def test_hybrid_chains_hide_the_temperature_of_a_cold_device(machine):
+    device = Device(60.0, scale_free=True)
+    phase = hybrid_of(machine, device, 5, n_chains=2000)
+    for _ in range(30):
+        spins = phase.step()
+    assert error(machine, spins) < 0.04
+    assert error(machine, make_draw(device)(*machine.to_arrays(), 2000, 0)) > 0.1
+
+
+def two_wells():
+    """Return 16 spins that all agree, in one well of two, and its machine."""
+    machine = BoltzmannMachine(16, "full")
+    with torch.no_grad():
+        machine.J.fill_(-0.25)
+    return machine, torch.ones(400, 16)
+
+
+def test_hybrid_and_tempered_chains_cross_a_barrier_that_stops_persistent_ones():
+    machine, stuck = two_wells()
+    generator = torch.Generator().manual_seed(0)
+    pcd = PersistentChains(machine, generator, n_chains=400)
+    pcd.spins = stuck
+    assert sum(pcd.step().mean().item() for _ in range(30)) / 30 > 0.9
+    device = SimulatedAnnealingSampler(num_sweeps=20)
+    hybrid = hybrid_of(machine, device, n_chains=400, share=0.25)
+    hybrid.spins = stuck
+    tempered = TemperedChains(machine, np.random.RandomState(0), n_chains=400)
+    for _ in range(30):
+        ends = hybrid.step(), tempered.step()
+    for spins in ends:
+        assert abs(spins.mean().item()) < 0.25
+        assert spins.abs().mean() == 1
+    assert tempered.report()["lowest_swap_rate"] > 0.2
+
+
+def test_tempered_chains_follow_the_law(machine):
+    phase = TemperedChains(machine, np.random.RandomState(0), n_chains=500)
+    spins = torch.cat([phase.step() for _ in range(60)][20:])
+    assert error(machine, spins) < 0.02
+
+
+def test_contrastive_divergence_starts_at_the_data(machine):
+    generator = torch.Generator().manual_seed(0)
+    data = machine.random_spins(5, generator=generator)
+    still = ContrastiveDivergence(machine, generator, n_sweeps=0)
+    assert torch.equal(still.step(data), data)
+    moved = ContrastiveDivergence(machine, generator).step(data)
+    assert not torch.equal(moved, data)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sampler", "found"),
+    [
+        ("auto", None, "pcd"),
+        ("auto", Device(1.0), "hybrid"),
+        ("auto", Device(1.0, distribution="boltzmann"), "sampler"),
+        ("cd", Device(1.0), "cd"),
+        ("pcd", Device(1.0), "pcd"),
+        ("tempered", None, "tempered"),
+        ("sampler", Device(1.0), "sampler"),
+        ("hybrid", Device(1.0), "hybrid"),
+    ],
+)
+def test_kinds_of_phases(machine, kind, sampler, found):
+    assert kind in PHASES
+    settings = {
+        "n_chains": 8,
+        "n_sweeps": 2,
+        "resample_every": 3,
+        "generator": torch.Generator().manual_seed(0),
+        "rng": np.random.RandomState(0),
+    }
+    phase = make_phase(kind, machine, sampler, **settings)
+    data = machine.random_spins(8, generator=settings["generator"])
+    assert phase.step(data).shape == (8, 10)
+    assert phase.report()["negative_phase"] == found
+    free = BoltzmannMachine(10, "bernoulli")
+    if found in ("cd", "pcd", "tempered"):
+        assert make_phase(kind, free, None, **settings).name == "exact"
+    if found in ("sampler", "hybrid") and kind != "auto":
+        with pytest.raises(ValueError, match=f"'{kind}' needs a sampler"):
+            make_phase(kind, machine, None, **settings)

@@ -201,3 +201,46 @@ def test_bad_graphs_are_named(graph, message):
 def test_the_number_of_units_is_positive(n_units):
     with pytest.raises(ValueError, match="n_units must be a positive integer"):
         BoltzmannMachine(n_units)
+
+
+@pytest.mark.parametrize("graph", ["rbm", "full", nx.circular_ladder_graph(9)])
+def test_log_partition_is_bracketed(graph):
+    for seed in range(3):
+        machine = random_machine(18, graph, seed, scale=0.35)
+        exact, _ = machine.log_partition()
+        assert machine.log_partition_bracket() == (exact, exact, None, None)
+        generator = torch.Generator().manual_seed(seed)
+        bounds = machine.log_partition_bracket(
+            max_states=1, n_betas=200, generator=generator
+        )
+        assert bounds.lower < exact < bounds.upper
+        assert 0 < bounds.width < 0.2
+        assert 500 < min(bounds.ess_lower, bounds.ess_upper) <= 1024
+
+
+def test_few_temperatures_widen_the_bracket_but_do_not_break_it():
+    machine = random_machine(20, "rbm", 1, scale=0.8)
+    exact, _ = machine.log_partition()
+    widths = []
+    for n_betas in (10, 300):
+        generator = torch.Generator().manual_seed(0)
+        bounds = machine.log_partition_bracket(
+            max_states=1, n_betas=n_betas, generator=generator
+        )
+        assert bounds.lower < exact < bounds.upper
+        widths.append(bounds.width)
+    assert widths[0] > 2 * widths[1]
+
+
+def test_draws_that_are_not_the_machines_contradict_the_lower_bound():
+    machine = random_machine(20, "rbm", 1, scale=0.8)
+    generator = torch.Generator().manual_seed(0)
+    start = machine.random_spins(512, generator=generator)
+    ground = machine.sweep(start, 60, beta=9.0, generator=generator)
+    honest = machine.log_partition_bracket(
+        max_states=1, n_betas=100, generator=generator
+    )
+    cold = machine.log_partition_bracket(
+        spins=ground, max_states=1, n_betas=100, generator=generator
+    )
+    assert cold.upper < honest.lower
