@@ -14,7 +14,16 @@ _HOME = {
     "compare": "qestim._compare",
     "diagnose": "qestim._diagnose",
 }
-_ROOMS = ("estimators", "exceptions", "nn", "plotting", "qubo", "samplers", "testing")
+_ROOMS = (
+    "datasets",
+    "estimators",
+    "exceptions",
+    "nn",
+    "plotting",
+    "qubo",
+    "samplers",
+    "testing",
+)
 
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
