@@ -15,7 +15,7 @@ SOURCES := pyproject.toml constraints.txt CMakeLists.txt \
            $(wildcard qestim/_native/*.cpp qestim/_native/*.hpp)
 
 .PHONY: demo examples test test-all test-slow test-fallback pure-wheel sanitize lint check bench \
-        bench-quick docs check-docs clean
+        bench-quick docs check-docs dist clean
 
 $(VENV)/installed: $(SOURCES)
 	@echo "Installing qestim into $(VENV) (a minute or two the first time) ..."
@@ -61,6 +61,10 @@ pure-wheel: $(VENV)/installed
 	CC=false CXX=false $(BIN)/pip wheel -q --no-deps --disable-pip-version-check \
 	    -w build/pure .
 	ls build/pure/qestim-*-py3-none-any.whl
+
+# Sdist and wheel, each installed where no compiler is and run.
+dist: $(VENV)/installed
+	.ci/dist $(BIN)
 
 # The kernels under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer, in
 # build folders of their own: every source of qestim/_native, driven by the tests of the

@@ -27,6 +27,7 @@ PUBLIC = [
     "qestim.nn",
     "qestim.plotting",
     "qestim.testing",
+    "qestim.datasets",
 ]
 
 
