@@ -79,7 +79,7 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-ALONE = "start", "choosing", "migrating", "errors", "developing"
+ALONE = "start", "choosing", "migrating", "equations", "errors", "developing"
 html_sidebars = {page: [] for page in ALONE}
 
 RESULTS = ROOT / "benchmarks" / "results"

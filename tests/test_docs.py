@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every Python block of the pages runs, and the reference names what is public."""
 
+import ast
 import importlib
 import importlib.util
 import pathlib
@@ -52,6 +53,16 @@ def test_the_reference_has_every_public_name(package):
     module = importlib.import_module(package)
     modules = {name for name in module.__all__ if is_module(f"{package}.{name}")}
     assert listed == set(module.__all__) - modules - {"__version__"}
+
+
+def test_every_equation_leads_to_code():
+    places = re.findall(
+        r"`(qestim/[\w/]+\.py)::(\w+)`", (DOCS / "equations.md").read_text()
+    )
+    assert len(places) > 20
+    for path, name in places:
+        tree = ast.parse((DOCS.parent / path).read_text())
+        assert name in {getattr(node, "name", None) for node in ast.walk(tree)}, path
 
 
 def is_module(name):
