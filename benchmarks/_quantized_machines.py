@@ -78,7 +78,8 @@ def descend(X, y, seed, noise, candidates):
         rng,
         penalty=defaults.penalty,
         block_size=None,
-        input_noise=noise,
+        inertia=1.0,
+        noise=noise * rows.spread(),
     )
     trainer.candidates = candidates
     trainer.start(rows)

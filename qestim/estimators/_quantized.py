@@ -63,16 +63,20 @@ class QuantizedQNNClassifier(QuantizedClassifier):
         Weight of the proximal term that holds the spins where they are, as a multiple
         of the mean curvature of a spin, dimensionless. It falls in the course of the
         fit while most blocks are accepted, and rises when few are. For "fip" it is
-        the weight of the constraints, as a multiple of the one that makes them exact.
+        the weight of the constraints, as a multiple of the one that makes them exact:
+        1 is enough, and less leaves the sampler an easier problem.
     block_size : int, default=None
         Most spins of one call of the sampler; None takes all weights of a neuron
         ("block"), 64 ("bit_scale") or at most 2000 ("fip").
     input_noise : float or "auto", default="auto"
         Standard deviation of the noise in training, as a multiple of the features'
         own (root mean square over the features), dimensionless. "auto" is
-        ``0.6 * (1 + 2 * min(1, n_features / n_rows))``: more where rows are few.
+        ``0.6 * (1 + 2 * min(1, n_features / n_rows))`` for "block", more where rows
+        are few, and 0 for "bit_scale", which it would keep from learning. `partial_fit`
+        takes features and rows of its first batch. "fip" adds none.
     max_iter : int, default=7
-        Rounds over all neurons.
+        Rounds over all neurons ("block") or rows ("bit_scale"), or calls of the
+        sampler ("fip").
     early_stopping : bool, default=False
         Whether to hold rows out, to stop when their loss rises and to return to the
         best round.
@@ -83,7 +87,8 @@ class QuantizedQNNClassifier(QuantizedClassifier):
     n_estimators : int, default=1
         Networks trained from different first weights; their probabilities are averaged.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes.
+        Weights of the classes; "balanced" gives all classes of `fit`, or of a batch of
+        `partial_fit`, the same total.
     random_state : int, RandomState instance or None, default=None
         Source of randomness; an int makes results repeat.
     verbose : int, default=0
@@ -119,6 +124,8 @@ class QuantizedQNNClassifier(QuantizedClassifier):
         was accepted and the most spins of one call.
     n_features_in_ : int
         Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X was a table with names.
 
     References
     ----------
@@ -225,12 +232,13 @@ class QuantizedQNNClassifier(QuantizedClassifier):
         Raises
         ------
         ValueError
-            If there is one class only, no feature varies, or a value is too large.
+            If there is one class only, no feature varies, or a value is too large or
+            all are too small.
         """
         X, y, weight = self._check(X, y, sample_weight, reset=True)
-        self.classes_ = np.unique(y)
-        rows = self._rows(X, y, weight)
-        self._start(rows.X)
+        classes = np.unique(y)
+        rows = self._rows(X, y, weight, classes)
+        self._start(rows, classes)
         rows, held_out = (
             hold_out(rows, self.validation_fraction, self._rng)
             if self.early_stopping
@@ -252,8 +260,9 @@ class QuantizedQNNClassifier(QuantizedClassifier):
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Make one round on a batch, close to the present weights.
 
-        The penalty grows with the weight of what was seen before, as a multiple of
-        the batch's, so that a late batch changes little.
+        With "block" the penalty grows with the weight of what was seen so far, as a
+        multiple of the batch's, and biases and scales are held likewise, so that a late
+        batch changes little. "bit_scale" goes on with the memory of the rows before.
 
         Parameters
         ----------
@@ -274,7 +283,8 @@ class QuantizedQNNClassifier(QuantizedClassifier):
         Raises
         ------
         ValueError
-            If a label is not among the classes, or as `fit` does.
+            If a label is not among the classes, or as `fit` does; after the first call
+            a batch may hold one class and features that do not vary.
         """
         if self.solver == "fip":
             raise ValueError(
@@ -289,27 +299,23 @@ class QuantizedQNNClassifier(QuantizedClassifier):
                     "The first call of partial_fit needs classes, all that will ever "
                     "occur. Got None; pass classes=np.unique(all_y)."
                 )
-            self.classes_ = np.unique(classes)
-        elif classes is not None and not np.array_equal(
-            np.unique(classes), self.classes_
-        ):
+        known = np.unique(classes) if classes is not None else self.classes_
+        if not first and not np.array_equal(known, self.classes_):
             raise ValueError(
                 f"The 'classes' of partial_fit must stay {self.classes_.tolist()}. Got "
-                f"{np.unique(classes).tolist()}; leave them out after the first call."
+                f"{known.tolist()}; leave them out after the first call."
             )
-        rows = self._rows(X, y, weight)
+        rows = self._rows(X, y, weight, known)
         if first:
-            self._start(rows.X)
+            self._start(rows, known)
         batch = float(weight.sum())
         for network in self.networks_:
-            trainer = self._trainer(
-                network, self.penalty * (1 + self._weight_seen / batch)
-            )
-            if self._weight_seen == 0:
+            trainer = self._trainer(network, 1 + self._weight_seen / batch)
+            if first:
                 trainer.start(rows)
             self.loss_curve_.append(trainer.epoch(rows))
             self.sampler_report_["accepted"] += trainer.accepted
-        self.n_iter_ += 1
+            self.n_iter_ += 1
         self._weight_seen += batch
         self._publish()
         return self
@@ -327,8 +333,9 @@ class QuantizedQNNClassifier(QuantizedClassifier):
         probabilities : ndarray of shape (n_samples, n_classes)
             In the order of ``classes_``.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "networks_")
         X = validate_data(self, X, dtype=np.float64, reset=False)
+        self._check_magnitude(X)
         members = [softmax(network.forward(X.T)[-1]).T for network in self.networks_]
         return np.mean(members, axis=0)
 
@@ -357,7 +364,7 @@ class QuantizedQNNClassifier(QuantizedClassifier):
             Maps float32 rows of shape (n, n_features) to logits of shape
             (n, n_classes); an ordinary module, to be traced, exported or tuned.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "networks_")
         return to_torch(self.networks_)
 
     def to_packed(self):
@@ -369,7 +376,7 @@ class QuantizedQNNClassifier(QuantizedClassifier):
             Predicts with numpy alone; ``packed.save(path)`` writes it without pickle,
             and ``packed.n_bytes`` is its size.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "networks_")
         return to_packed(self.networks_, self.classes_)
 
     def _controls(self):

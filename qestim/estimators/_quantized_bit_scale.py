@@ -27,21 +27,28 @@ class BitScaleDescent:
     :math:`m \in [-1, 1]` is the memory, in which all rows leave their mark. The answer
     tells how large the slope remains where the row has its way, and the memory moves
     against that remainder: an implicit gradient step. The weights in use are the signs
-    of the memory; those handed over are the signs of its mean over a round. Derived in
+    of the memory; those handed over are the signs of its mean over a round, and with
+    that mean a later call of partial_fit goes on. Derived in
     docs/guide/quantized_classifier.md.
 
-    Parameters and attributes are those of `BlockDescent`; ``block_size=None`` is 64.
+    Parameters and attributes are those of `BlockDescent`; ``block_size=None`` is 64,
+    and ``inertia`` is not used.
     """
 
-    def __init__(self, network, draw, rng, *, penalty, block_size, input_noise):
+    def __init__(self, network, draw, rng, *, penalty, inertia, block_size, noise):
         self.network, self.draw, self.rng = network, draw, rng
         self.penalty, self.block_size = penalty, block_size or _SPINS
-        self.input_noise = input_noise
+        self.noise = np.float32(noise)
         self.accepted = 0
         self.share = self.step = 1.0
-        self.memory = [
-            0.2 * spins * rng.random_sample(spins.shape) for spins in network.spins
-        ]
+        self.memory = (
+            [0.2 * spins * rng.random_sample(spins.shape) for spins in network.spins]
+            if network.memory is None
+            else [
+                spins * np.abs(part)
+                for spins, part in zip(network.spins, network.memory, strict=True)
+            ]
+        )
 
     def start(self, rows):
         """Leave the network as it was drawn: no call sees more than one row."""
@@ -49,7 +56,6 @@ class BitScaleDescent:
     def epoch(self, rows):
         """Visit rows as often as their weights ask; return the mean loss."""
         net, n = self.network, rows.X.shape[1]
-        noise = np.float32(self.input_noise * rows.spread())
         chance = rows.share.astype(np.float64)
         loss, calls, accepted = 0.0, 0, 0
         sums = [
@@ -58,7 +64,7 @@ class BitScaleDescent:
         ]
         for index in self.rng.choice(n, n, p=chance / chance.sum()):
             x, target = rows.X[:, index], rows.targets[:, index]
-            x = x + noise * self.rng.standard_normal(len(x)).astype(np.float32)
+            x = x + self.noise * self.rng.standard_normal(len(x)).astype(np.float32)
             layers, P = self._forward(x)
             loss -= float(np.log(target @ P + 1e-30))
             self._follow_slope(layers, P - target)
@@ -81,6 +87,7 @@ class BitScaleDescent:
     def _hand_over(self, means):
         net = self.network
         depth = len(net.weights)
+        net.memory = [mean.astype(np.float32) for mean in means[:depth]]
         for layer in range(depth):
             net.spins[layer] = np.where(means[layer] < 0, -1, 1).astype(np.int8)
             net.weights[layer] = net.spins[layer] @ net.bits

@@ -4,6 +4,7 @@
 import numpy as np
 
 from qestim.estimators._quantized_network import (
+    RATE,
     cross_entropy,
     refit,
     row_losses,
@@ -32,10 +33,12 @@ class BlockDescent:
         Order of the neurons and noise.
     penalty : float
         Weight of the proximal term, in units of the mean curvature of a spin.
+    inertia : float
+        Weight of all rows seen so far as a multiple of these rows'; 1 at the start.
     block_size : int or None
         Most spins of a model.
-    input_noise : float
-        Noise of the features, as a multiple of their spread.
+    noise : float
+        Standard deviation of the features' noise, in their units.
 
     Attributes
     ----------
@@ -45,17 +48,18 @@ class BlockDescent:
         Share of them in the last round.
     """
 
-    def __init__(self, network, draw, rng, *, penalty, block_size, input_noise):
+    def __init__(self, network, draw, rng, *, penalty, inertia, block_size, noise):
         self.network, self.draw, self.rng = network, draw, rng
-        self.penalty, self.block_size = penalty, block_size
-        self.input_noise = input_noise
+        self.penalty, self.block_size = penalty * inertia, block_size
+        self.inertia, self.rate = inertia, RATE / np.sqrt(inertia)
+        self.noise = noise
         self.accepted = 0
         self.share = 1.0
 
     def start(self, rows):
         """Fit scales and biases of the random first weights."""
         noise, targets, share = self._noisy(rows)
-        refit(self.network, rows.X, targets, share, 20, noise=noise)
+        refit(self.network, rows.X, targets, share, 20, self.rate, noise)
 
     def epoch(self, rows):
         """Visit every neuron once; return the loss after it."""
@@ -77,7 +81,7 @@ class BlockDescent:
             self.penalty *= 0.7
         elif self.share < 0.2:
             self.penalty *= 1.5
-        return refit(net, self.X, self.targets, self.rows, 10, noise=noise)
+        return refit(net, self.X, self.targets, self.rows, 10, self.rate, noise)
 
     def _noisy(self, rows):
         """Return noise of the first layer's sums, and targets and shares to match.
@@ -86,14 +90,14 @@ class BlockDescent:
         and sums whose weights are nearly orthogonal independent noise. So the noise is
         drawn for the sums, and copies of a row share their features.
         """
-        if not self.input_noise:
+        if not self.noise:
             return None, rows.targets, rows.share
         net, n = self.network, rows.X.shape[1]
         copies = int(np.clip(_NOISY_ROWS // n, 1, _MOST_COPIES))
-        size = rows.spread() * np.sqrt(len(rows.X) * np.sum(net.bits**2))
+        size = self.noise * np.sqrt(len(rows.X) * np.sum(net.bits**2))
         shape = (net.weights[0].shape[1], copies, n)
         noise = self.rng.standard_normal(shape).astype(np.float32)
-        noise *= np.float32(self.input_noise * size)
+        noise *= np.float32(size)
         share = np.tile(rows.share / copies, copies)
         return noise, np.tile(rows.targets, copies), share
 
@@ -161,7 +165,8 @@ class BlockDescent:
         g = (inputs @ slope).astype(np.float64)
         M = (curved @ curved.T).astype(np.float64)
         cross = (inputs @ curve).astype(np.float64)
-        first, second = float(slope.sum()), float(curve.sum())
+        # The bias is held by rows seen before, as if they curved like these.
+        first, second = float(slope.sum()), self.inertia * float(curve.sum())
         if second > 0:
             g -= cross * (first / second)
             M -= np.outer(cross, cross) / second

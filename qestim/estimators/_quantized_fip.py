@@ -25,13 +25,11 @@ class ExactDescent:
     draw : callable
         ``draw(h, J)`` returns reads of an Ising model.
     rng : numpy.random.RandomState
-        Not used, as is ``input_noise``.
+        Not used, as are ``inertia`` and ``noise``.
     penalty : float
         Weight of the constraints as a multiple of the bound that makes them exact.
     block_size : int or None
         Most spins of the problem; None is 2000.
-    input_noise : float
-        Not used.
 
     Raises
     ------
@@ -40,7 +38,7 @@ class ExactDescent:
         of the least.
     """
 
-    def __init__(self, network, draw, rng, *, penalty, block_size, input_noise):
+    def __init__(self, network, draw, rng, *, penalty, inertia, block_size, noise):
         self.network, self.draw = network, draw
         self.penalty, self.limit = penalty, block_size or _MOST_SPINS
         self.accepted, self.share = 0, 1.0
@@ -48,14 +46,16 @@ class ExactDescent:
     def start(self, rows):
         """Set the problem up."""
         net = self.network
-        counts = rows.share / rows.share.min()
-        times = np.rint(counts).astype(int)
+        least = max(rows.share.min(), np.finfo(np.float32).tiny)
+        counts = rows.share / least
+        times = np.rint(counts)
         if np.abs(counts - times).max() > 0.01 or times.max() > _MOST_COPIES:
             raise ValueError(
                 "solver='fip' repeats rows by their weights, which must be 1 to "
                 f"{_MOST_COPIES} times the least. Got up to {counts.max():.4g} times; "
                 "leave weights out or use solver='block'."
             )
+        times = times.astype(int)
         X, step = quantize_inputs(np.repeat(rows.X.T, times, axis=0), _INPUT_BITS)
         y = np.repeat(np.where(rows.targets.T > 0, 1, -1), times, axis=0)
         self.problem = FIPProblem(
@@ -117,7 +117,7 @@ def spins_of_weights(weights, bits):
     Returns
     -------
     spins : ndarray of shape (n_inputs, n_outputs, n_bits), dtype int8
-        In {-1, 1}; a ternary 0 is the pair (1, -1).
+        In {-1, 1}; a ternary 0 is the pair (-1, 1).
     """
     spins = np.empty((*weights.shape, len(bits)), dtype=np.int8)
     rest = weights.astype(np.float64)

@@ -6,6 +6,8 @@ import itertools
 
 import numpy as np
 
+RATE = 0.05  # of biases and logarithms of scales
+
 # Value and slope; the slope of a step is that of the ramp it stands for.
 ACTIVATIONS = {
     "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0).astype(z.dtype)),
@@ -54,6 +56,19 @@ class QuantizedNetwork:
         Root mean square of the features, which sets the first scale.
     rng : numpy.random.RandomState
         Draws the first spins.
+
+    Attributes
+    ----------
+    spins : list of ndarray of shape (n_inputs, n_outputs, n_bits), dtype int8
+        In {-1, 1}, those of each layer.
+    weights : list of ndarray of shape (n_inputs, n_outputs), dtype float32
+        What they add up to.
+    scales : list of float
+        Scale of each layer.
+    biases : list of ndarray of shape (n_outputs,), dtype float32
+        Biases of each layer.
+    memory : list of ndarray of the spins' shapes, or None
+        In [-1, 1], how sure of each spin the rows are that `BitScaleDescent` showed.
     """
 
     def __init__(self, sizes, weight_bits, activation, size, rng):
@@ -68,6 +83,7 @@ class QuantizedNetwork:
         self.scales = [1 / (rms * np.sqrt(m)) for m in sizes[:-1]]
         self.scales[0] /= size
         self.biases = [np.zeros(n, np.float32) for n in sizes[1:]]
+        self.memory = None
 
     def value(self, z):
         """Return the activation of a pre-activation."""
@@ -91,11 +107,11 @@ class QuantizedNetwork:
 
     def state(self):
         """Return a copy of all that training changes."""
-        return copy.deepcopy((self.spins, self.scales, self.biases))
+        return copy.deepcopy((self.spins, self.scales, self.biases, self.memory))
 
     def restore(self, state):
         """Go back to a state."""
-        self.spins, self.scales, self.biases = copy.deepcopy(state)
+        self.spins, self.scales, self.biases, self.memory = copy.deepcopy(state)
         self.weights = [spins @ self.bits for spins in self.spins]
 
     def affine(self, layer, inputs):
@@ -151,7 +167,7 @@ def cross_entropy(logits, targets, share):
     return float(share @ row_losses(logits, targets))
 
 
-def refit(network, X, targets, rows, steps, rate=0.05, noise=None):
+def refit(network, X, targets, rows, steps, rate=RATE, noise=None):
     """Fit scales and biases by Adam; the integer weights stay.
 
     The state of least loss on the way is kept, the first included.
@@ -168,6 +184,14 @@ def refit(network, X, targets, rows, steps, rate=0.05, noise=None):
         Steps over all rows.
     rate : float, default=0.05
         Size of a step, of biases and of logarithms of scales.
+    noise : ndarray of shape (n_outputs, n_copies, n), default=None
+        Noise of the first layer's sums, as of `QuantizedNetwork.first_sums`; None is
+        none.
+
+    Returns
+    -------
+    loss : float
+        The least.
     """
     depth = len(network.weights)
     first = network.first_sums(X, noise)  # the only wide product, once

@@ -9,6 +9,7 @@ import json
 
 import numpy as np
 
+LARGEST = 1e15  # value of a feature; its square still fits single precision
 _LAYOUT = 1  # of the file
 
 
@@ -76,15 +77,25 @@ class PackedQuantizedNetwork:
         -------
         probabilities : ndarray of shape (n_samples, n_classes), dtype float32
             Mean over the members.
+
+        Raises
+        ------
+        ValueError
+            If X has another width, or values that are NaN, infinite or too large.
         """
-        X = np.asarray(X, dtype=np.float32)
+        X = np.asarray(X, dtype=np.float64)
         if X.ndim != 2 or X.shape[1] != self.n_features:
             raise ValueError(
                 f"X must have shape (n_samples, {self.n_features}). Got {X.shape}."
             )
+        bad = X[~(np.abs(X) <= LARGEST)]
+        if bad.size:
+            raise ValueError(
+                f"X must hold finite values of at most {LARGEST:g}. Got {bad[0]:g}."
+            )
         total = 0.0
         for member in range(len(self.scales[0])):
-            a = X
+            a = X.astype(np.float32)
             for layer, weights in enumerate(self._weights):
                 a = self.scales[layer][member] * (a @ weights[member])
                 a += self.biases[layer][member]
@@ -116,20 +127,23 @@ class PackedQuantizedNetwork:
         Raises
         ------
         ValueError
-            If the labels are Python objects that numpy cannot write as they are.
+            If the labels are Python objects other than strings.
         """
-        if self.classes.dtype == object:
-            raise ValueError(
-                "The labels are Python objects, which only pickle could save. Train "
-                "with labels that are integers or a numpy array of strings."
-            )
+        classes = self.classes
+        if classes.dtype == object:
+            if not all(isinstance(label, str) for label in classes):
+                raise ValueError(
+                    "The labels are Python objects, which only pickle could save. "
+                    "Train with labels that are integers or strings."
+                )
+            classes = classes.astype(str)
         head = {
             "layout": _LAYOUT,
             "activation": self.activation,
             "layers": len(self.planes),
             "n_features": self.n_features,
         }
-        arrays = {"head": np.array(json.dumps(head)), "classes": self.classes}
+        arrays = {"head": np.array(json.dumps(head)), "classes": classes}
         arrays["bits"] = self.bits
         for name in ("planes", "scales", "biases"):
             for layer, array in enumerate(getattr(self, name)):

@@ -50,10 +50,6 @@ def distinct_rows(X, codes, weight, n_classes):
     rows : Rows
         Sorted.
 
-    Raises
-    ------
-    ValueError
-        If every feature is constant.
     """
     keep = weight > 0
     table, where = np.unique(
@@ -61,11 +57,6 @@ def distinct_rows(X, codes, weight, n_classes):
     )
     total = np.bincount(where.reshape(-1), weight[keep])
     X, codes = table[:, :-1].T.astype(np.float32, order="C"), table[:, -1].astype(int)
-    if (X == X[:, :1]).all():
-        raise ValueError(
-            f"X must hold at least one feature that varies. Got {len(X)} features "
-            f"that are constant over {len(codes)} distinct rows."
-        )
     targets = np.eye(n_classes, dtype=np.float32)[:, codes]
     return Rows(X, targets, (total / total.sum()).astype(np.float32))
 

@@ -6,7 +6,7 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.utils import check_random_state, compute_sample_weight
+from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
@@ -16,6 +16,7 @@ from qestim.estimators._quantized_bit_scale import BitScaleDescent
 from qestim.estimators._quantized_block import BlockDescent
 from qestim.estimators._quantized_fip import ExactDescent
 from qestim.estimators._quantized_network import QuantizedNetwork, cross_entropy
+from qestim.estimators._quantized_packed import LARGEST
 from qestim.estimators._quantized_rows import distinct_rows
 from qestim.samplers import SimulatedAnnealingSampler
 
@@ -25,7 +26,7 @@ SOLVERS = {"block": BlockDescent, "fip": ExactDescent, "bit_scale": BitScaleDesc
 _EFFORT = {"block": (2, 30), "fip": (50, 1000), "bit_scale": (1, 10)}
 
 _NOISE = 0.6  # of the features, where there are many rows
-_LARGEST = 1e15  # of a feature; its square still fits single precision
+_SMALLEST = 1e-30  # root mean square of the features; scales fit single precision
 
 
 class QuantizedClassifier(ClassifierMixin, BaseEstimator):
@@ -37,36 +38,49 @@ class QuantizedClassifier(ClassifierMixin, BaseEstimator):
     def _check(self, X, y, sample_weight, reset):
         X, y = validate_data(self, X, y, dtype=np.float64, reset=reset)
         check_classification_targets(y)
+        self._check_magnitude(X)
         weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         if self.class_weight is not None:
-            weight = weight * compute_sample_weight(self.class_weight, y)
-        top = np.abs(X).max()
-        if top > _LARGEST:
-            raise ValueError(
-                f"X must hold values of at most {_LARGEST:g}. Got {top:g}; put a "
-                "StandardScaler before the classifier."
+            present, codes = np.unique(y, return_inverse=True)
+            factors = compute_class_weight(
+                self.class_weight, classes=present, y=y, sample_weight=weight
             )
+            weight = weight * factors[codes]
+            if not ((weight >= 0) & (weight < np.inf)).all() or not weight.any():
+                raise ValueError(
+                    "The 'class_weight' parameter must hold finite weights of at least "
+                    "0 and leave a row whose weight is above 0. Got "
+                    f"{self.class_weight!r}."
+                )
         return X, y, weight
 
-    def _rows(self, X, y, weight):
+    def _check_magnitude(self, X):
+        top = np.abs(X).max()
+        if top > LARGEST:
+            raise ValueError(
+                f"X must hold values of at most {LARGEST:g}. Got {top:g}; put a "
+                "StandardScaler before the classifier."
+            )
+
+    def _rows(self, X, y, weight, classes):
         """Return distinct rows, their targets and their shares of the weight."""
-        if len(self.classes_) < 2:
+        if len(classes) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least 2 classes. Got one class, "
-                f"{self.classes_.tolist()}."
+                f"{classes.tolist()}."
             )
-        unseen = np.setdiff1d(y, self.classes_)
+        unseen = np.setdiff1d(y, classes)
         if len(unseen):
             raise ValueError(
                 f"y holds classes {unseen.tolist()}, which are not among the known "
-                f"{self.classes_.tolist()}. Name every class in the first call of "
+                f"{classes.tolist()}. Name every class in the first call of "
                 "partial_fit."
             )
-        codes = np.searchsorted(self.classes_, y)
-        return distinct_rows(X, codes, weight, len(self.classes_))
+        return distinct_rows(X, np.searchsorted(classes, y), weight, len(classes))
 
-    def _start(self, X):
+    def _start(self, rows, classes):
         """Make the networks and the records of a fit."""
+        X = rows.X
         hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object))
         if hidden.ndim != 1 or not all(
             isinstance(width, Integral) and int(width) > 0 for width in hidden
@@ -80,6 +94,19 @@ class QuantizedClassifier(ClassifierMixin, BaseEstimator):
                 "The 'sampler' parameter must be an instance. Got the class "
                 f"{self.sampler.__name__}; write {self.sampler.__name__}()."
             )
+        if (X == X[:, :1]).all():
+            raise ValueError(
+                "X must hold at least one feature that varies, in single precision. "
+                f"Got {len(X)} features that are constant over {X.shape[1]} distinct "
+                "rows; if they vary a little, put a StandardScaler before the "
+                "classifier."
+            )
+        size = float(np.sqrt(np.mean(X.astype(np.float64) ** 2)))
+        if size < _SMALLEST:
+            raise ValueError(
+                f"X must have a root mean square of at least {_SMALLEST:g}. Got "
+                f"{size:g}; put a StandardScaler before the classifier."
+            )
         num_reads, num_sweeps = _EFFORT[self.solver]
         self.sampler_ = (
             SimulatedAnnealingSampler(
@@ -88,15 +115,16 @@ class QuantizedClassifier(ClassifierMixin, BaseEstimator):
             if self.sampler is None
             else clone(self.sampler, safe=False)
         )
-        scarcity = min(1.0, len(X) / X.shape[1])
-        self.input_noise_ = (
-            _NOISE * (1 + 2 * scarcity)
-            if self.input_noise == "auto"
-            else self.input_noise
-        )
+        if self.input_noise != "auto":
+            self.input_noise_ = float(self.input_noise)
+        elif self.solver == "block":
+            self.input_noise_ = _NOISE * (1 + 2 * min(1.0, len(X) / X.shape[1]))
+        else:  # noise on single rows hides what they say; "fip" has no place for it
+            self.input_noise_ = 0.0
+        self._noise = self.input_noise_ * rows.spread()
         self._rng = check_random_state(self.random_state)
-        sizes = [len(X), *map(int, hidden), len(self.classes_)]
-        size = float(np.sqrt(np.mean(X.astype(np.float64) ** 2))) or 1.0
+        self.classes_ = classes
+        sizes = [len(X), *map(int, hidden), len(classes)]
         self.networks_ = [
             QuantizedNetwork(sizes, self.weight_bits, self.activation, size, self._rng)
             for _ in range(self.n_estimators)
@@ -125,7 +153,7 @@ class QuantizedClassifier(ClassifierMixin, BaseEstimator):
         self.scales_ = [stacked([net.scales[k] for net in nets]) for k in layers]
         self.biases_ = [stacked([net.biases[k] for net in nets]) for k in layers]
 
-    def _trainer(self, network, penalty):
+    def _trainer(self, network, inertia=1.0):
         report = self.sampler_report_
         draw, seconds = make_draw(self.sampler_), time.perf_counter
         num_reads = reads_of(self.sampler_, 2)
@@ -143,14 +171,15 @@ class QuantizedClassifier(ClassifierMixin, BaseEstimator):
             network,
             recorded,
             self._rng,
-            penalty=penalty,
+            penalty=self.penalty,
+            inertia=inertia,
             block_size=self.block_size,
-            input_noise=self.input_noise_,
+            noise=self._noise,
         )
 
     def _descend(self, network, rows, held_out, bar):
         """Train one network; keep its best state on the rows held out."""
-        trainer = self._trainer(network, self.penalty)
+        trainer = self._trainer(network)
         trainer.start(rows)
         best, since = None, 0
         for _ in range(self.max_iter):

@@ -100,6 +100,17 @@ def test_weight_counts_rows(iris):
     np.testing.assert_array_equal(ours.predict_proba(X), theirs.predict_proba(X))
 
 
+def test_balance_counts_weights_not_rows(iris):
+    X, y = iris
+    weight = np.where(y == "s", 3, 1)
+    rows = np.repeat(np.arange(len(y)), weight)
+    ours = quick(class_weight="balanced").fit(X, y, sample_weight=weight)
+    theirs = quick(class_weight="balanced").fit(X[rows], y[rows])
+    np.testing.assert_allclose(
+        ours.predict_proba(X), theirs.predict_proba(X), atol=1e-3
+    )
+
+
 def test_class_weight_moves_the_decision(iris):
     X, y = iris
     counts = [
@@ -197,6 +208,59 @@ def test_partial_fit_stays_near_what_it_has_seen(digits):
     assert changed[0] < 0.5 * changed[1]
 
 
+def test_late_rows_do_no_harm(digits):
+    train, test, y_train, y_test = digits
+    model = QuantizedQNNClassifier((8,), max_iter=2, random_state=0)
+    model.fit(train, y_train)
+    lost = []
+    for seen in (model._weight_seen, 1.0):
+        other = copy.deepcopy(model)
+        other._weight_seen = seen
+        other.partial_fit(train[:2], y_train[:2])
+        lost.append(model.score(test, y_test) - other.score(test, y_test))
+    assert lost[0] < 0.02
+    assert lost[1] > 0.1
+
+
+def test_single_rows_go_on_with_their_memory(digits):
+    train, _, y_train, _ = digits
+    model = QuantizedQNNClassifier(
+        (8,), solver="bit_scale", max_iter=1, random_state=0
+    ).fit(train[:200], y_train[:200])
+    (network,) = model.networks_
+    for memory, spins in zip(network.memory, network.spins, strict=True):
+        np.testing.assert_array_equal(np.where(memory < 0, -1, 1), spins)
+    before = model.weights_[1].copy()
+    forgetful = copy.deepcopy(model)
+    forgetful.networks_[0].memory = None
+    changed = [
+        np.mean(m.partial_fit(train[200:230], y_train[200:230]).weights_[1] != before)
+        for m in (model, forgetful)
+    ]
+    assert changed[0] < changed[1]
+
+
+def test_single_rows_take_no_noise_of_their_own_accord(iris):
+    X, y = iris
+    assert quick(solver="bit_scale", max_iter=1).fit(X[::5], y[::5]).input_noise_ == 0
+    noise = quick(max_iter=1).fit(X, y).input_noise_
+    assert noise == pytest.approx(0.6 * (1 + 2 * 4 / len(np.unique(X, axis=0))))
+
+
+@pytest.mark.parametrize("solver", ["block", "bit_scale"])
+def test_a_stream_of_single_rows(iris, solver):
+    X, y = iris
+    model = quick(solver=solver, n_estimators=2, max_iter=1)
+    model.partial_fit(X[::3], y[::3], classes=np.unique(y))
+    assert model.n_iter_ == len(model.loss_curve_) == 2
+    for row in range(1, 4):
+        model.partial_fit(X[row : row + 1], y[row : row + 1])
+    assert model.n_iter_ == len(model.loss_curve_) == 8
+    assert model.score(X, y) > 0.4
+    with pytest.raises(ValueError, match="at least one feature that varies"):
+        quick().partial_fit(X[:1], y[:1], classes=np.unique(y))
+
+
 def test_penalty_and_sweeps_in_one_grid(iris):
     X, y = iris
     model = quick(sampler=SimulatedAnnealingSampler(num_reads=1), max_iter=1)
@@ -248,6 +312,9 @@ def test_verbose_shows_progress(iris, capsys):
         ({"hidden_layer_sizes": (8, 0)}, "hidden_layer_sizes"),
         ({"hidden_layer_sizes": (8, 2.5)}, "hidden_layer_sizes"),
         ({"penalty": -1.0}, "penalty"),
+        ({"class_weight": {"s": -1, "v": 1, "w": 1}}, "class_weight"),
+        ({"class_weight": {"s": np.nan, "v": 1, "w": 1}}, "class_weight"),
+        ({"class_weight": {"s": 0, "v": 0, "w": 0}}, "class_weight"),
         ({"solver": "magic"}, "solver"),
         ({"sampler": SimulatedAnnealingSampler}, "instance"),
     ],
@@ -265,10 +332,30 @@ def test_bad_data_is_named(iris):
         quick().fit(np.ones_like(X), y)
     with pytest.raises(ValueError, match="StandardScaler"):
         quick().fit(X * 1e20, y)
+    with pytest.raises(ValueError, match="root mean square of at least"):
+        quick().fit(X * 1e-35, y)
+    with pytest.raises(ValueError, match="in single precision"):
+        quick().fit(X + 1e9, y)
+    with pytest.raises(ValueError, match=r"at most 1e\+15. Got 1e\+300"):
+        quick(max_iter=1).fit(X, y).predict_proba(np.full((1, 4), 1e300))
     with pytest.raises(ValueError, match="NaN"):
         quick().fit(np.where(X > 2, np.nan, X), y)
     with pytest.raises(NotFittedError):
         quick().to_packed()
+
+
+def test_a_fit_that_fails_leaves_no_half_of_a_model(iris):
+    X, y = iris
+    model = quick(max_iter=1)
+    for fit in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match="classes"):
+            fit(X[:20], y[:20])
+        with pytest.raises(NotFittedError):
+            model.predict(X)
+    want = model.fit(X, y).predict(X)
+    with pytest.raises(ValueError, match="at least 2 classes"):
+        model.fit(X[:20], y[:20])
+    np.testing.assert_array_equal(model.predict(X), want)
 
 
 def test_bad_streams_are_named(iris):
@@ -315,5 +402,7 @@ def test_the_exact_problem_has_limits(iris):
         quick(solver="fip").fit(X, y)
     with pytest.raises(ValueError, match="must be 1 to 20 times the least"):
         quick(solver="fip").fit(X, y, sample_weight=np.arange(1, 151) / 2.7)
+    with pytest.raises(ValueError, match="must be 1 to 20 times the least"):
+        quick(solver="fip").fit(X, y, sample_weight=np.r_[1e-60, np.ones(149)])
     with pytest.raises(ValueError, match="has no partial_fit"):
         quick(solver="fip").partial_fit(X, y, classes=["s", "v", "w"])

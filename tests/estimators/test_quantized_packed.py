@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import importlib.util
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -59,6 +60,15 @@ def test_torch_module_predicts_the_same(changes):
     )
 
 
+def test_labels_of_a_table_are_saved(tmp_path):
+    model, X = fitted()
+    packed = model.to_packed()
+    packed.classes = packed.classes.astype(object)  # what pandas makes of strings
+    packed.save(tmp_path / "model.npz")
+    said = type(packed).load(tmp_path / "model.npz").predict(X)
+    assert said.tolist() == model.predict(X).tolist()
+
+
 def test_size_is_a_bit_a_weight():
     packed = fitted()[0].to_packed()
     assert packed.n_bytes == 4 + 3 + 4 * (1 + 7 + 1 + 3)  # 28 and 21 bits, padded
@@ -98,6 +108,9 @@ def test_bad_files_and_rows_are_named(tmp_path):
     packed.save(tmp_path / "model.npz")
     with pytest.raises(ValueError, match="layout 1"):
         module.PackedQuantizedNetwork.load(tmp_path / "model.npz")
-    packed.classes = packed.classes.astype(object)
+    for value in (np.nan, np.inf, 1e39):
+        with pytest.raises(ValueError, match=re.escape(f"1e+15. Got {value:g}")):
+            packed.predict(np.full((1, 4), value))
+    packed.classes = np.array([0, "one", 2], dtype=object)
     with pytest.raises(ValueError, match="labels are Python objects"):
         packed.save(tmp_path / "other.npz")
