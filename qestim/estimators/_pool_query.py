@@ -66,10 +66,10 @@ class PoolQuery(BaseEstimator):
         if n is not None and batch_size is not None:
             raise ValueError("Give n or batch_size, not both: they mean the same.")
         n = batch_size if n is None else n
-        if n is not None and not isinstance(n, Real):
+        if n is not None and not (isinstance(n, Real) and np.isfinite(n)):
             raise ValueError(
-                f"n must be a number of rows. Got {type(n).__name__}; labels go in as "
-                "y=..."
+                f"n must be a number of rows. Got {n if np.isscalar(n) else type(n)}; "
+                "labels go in as y=..."
             )
         if y is None:
             check_is_fitted(self)
@@ -81,10 +81,11 @@ class PoolQuery(BaseEstimator):
             X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
             pool = np.flatnonzero(~known_labels(y, self.missing_label)[1])
         if candidates is not None:
-            pool = np.unique(np.asarray(candidates, dtype=np.int64))
-            if len(pool) and not (0 <= pool[0] and pool[-1] < len(X)):
+            pool = np.unique(candidates)
+            if not (pool.dtype.kind in "iu" and 0 <= pool[0] and pool[-1] < len(X)):
                 raise ValueError(
-                    f"candidates must be rows of X, below {len(X)}. Got {pool[-1]}."
+                    f"candidates must be one or more row numbers below {len(X)}. Got "
+                    f"{pool[:1]} to {pool[-1:]}; a mask goes through np.flatnonzero."
                 )
         chosen, gains = self._query(X[pool] if len(pool) < len(X) else X, n)
         chosen = pool[chosen]
@@ -128,12 +129,16 @@ class PoolQuery(BaseEstimator):
         return top[chosen[order]], gains
 
     def _embed(self, X):
-        points = (
-            X
-            if self.embedding_ is None or len(X) == 0
-            else np.asarray(self.embedding_.transform(X))
-        )
-        return points.astype(np.float64, copy=False)
+        if self.embedding_ is None or len(X) == 0:
+            return X.astype(np.float64, copy=False)
+        points = np.asarray(self.embedding_.transform(X), dtype=np.float64)
+        if points.ndim != 2 or len(points) != len(X) or not np.isfinite(points).all():
+            raise ValueError(
+                "The 'embedding' parameter must map rows to as many rows of finite "
+                f"numbers. Got shape {points.shape} of {len(X)} rows"
+                f"{'' if np.isfinite(points).all() else ' with NaN or infinity'}."
+            )
+        return points
 
     def _choose(self, rows, labeled, n, coverage, n_dense):
         gamma = self.gamma

@@ -7,6 +7,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
 
 from qestim import ActiveSampleSelector
@@ -285,6 +286,11 @@ class TestErrors:
             ({"informativeness": lambda e, X: X}, "one finite number a row"),
             ({"informativeness": lambda e, X: -X[:, 0] - 1}, "at least 0"),
             ({"similarity": lambda a, b: a}, "'similarity' parameter must return"),
+            ({"embedding": FunctionTransformer(lambda X: X[:2])}, "Got shape"),
+            (
+                {"embedding": FunctionTransformer(lambda X: X * np.nan)},
+                "with NaN or infinity",
+            ),
             ({"missing_label": 3.5}, None),
         ],
     )
@@ -307,8 +313,11 @@ class TestErrors:
             fitted.query(X, labels)
         with pytest.raises(ValueError, match="not both"):
             fitted.query(X, 3, batch_size=3)
-        with pytest.raises(ValueError, match="below 600"):
-            fitted.query(X, 1, candidates=[600])
+        for candidates in ([600], [-1], [], [0.5], np.arange(600) < 3):
+            with pytest.raises(ValueError, match="numbers below 600"):
+                fitted.query(X, 1, candidates=candidates)
+        with pytest.raises(ValueError, match="Got nan"):
+            fitted.query(X, np.nan)
         with pytest.raises(ValueError, match="2 classes"):
             selector().fit(X, np.where(labels == 3, 3, -1))
         with pytest.raises(ValueError, match="560 unlabelled"):
