@@ -63,7 +63,7 @@ def make_phase(
             n_chains=n_chains,
             n_sweeps=n_sweeps,
         )
-    if len(machine.J) == 0:
+    if not machine.coupled:
         return ExactMeans(machine)
     if kind == "tempered":
         return TemperedChains(machine, rng, n_chains=n_chains, n_sweeps=n_sweeps)

@@ -3,6 +3,7 @@
 
 from qestim.nn._boltzmann import BoltzmannMachine
 from qestim.nn._bound import evidence_bound
+from qestim.nn._gaussian import GaussianBoltzmannMachine
 from qestim.nn._partition import LogPartition
 from qestim.nn._qama import QAMA
 from qestim.nn._restoration import conditional_mean
@@ -12,6 +13,7 @@ from qestim.nn._vae import SpinVAE, spin_entropy, straight_through_spins
 __all__ = [
     "QAMA",
     "BoltzmannMachine",
+    "GaussianBoltzmannMachine",
     "LogPartition",
     "SpinVAE",
     "conditional_mean",

@@ -3,21 +3,16 @@
 
 from numbers import Integral
 
-import networkx as nx
 import numpy as np
 import torch
 
-from qestim.nn._partition import (
-    LogPartition,
-    annealed_log_partition,
-    bracket_log_partition,
-    exact_log_partition,
-)
-from qestim.nn._tempering import Replicas
+from qestim.nn._graph import colours_of, pairs_of
+from qestim.nn._hidden import free_energy, mean_field
+from qestim.nn._normalisation import Normalisation
 from qestim.qubo import IsingArrays
 
 
-class BoltzmannMachine(torch.nn.Module):
+class BoltzmannMachine(Normalisation, torch.nn.Module):
     r"""Boltzmann machine with spins in {-1, 1}, in dimod's sign.
 
     .. math:: E(s) = \sum_i h_i s_i + \sum_{(i,j)} J_{ij} s_i s_j, \qquad
@@ -31,9 +26,12 @@ class BoltzmannMachine(torch.nn.Module):
     n_units : int
         Number of spins n.
     graph : {"rbm", "full", "bernoulli"}, networkx.Graph or pairs, default="rbm"
-        Which pairs are coupled. ``"rbm"`` joins each of the first ``n_units // 2``
+        Which pairs are coupled. ``"rbm"`` joins each of the first ``n_visible``
         spins with each of the others, ``"full"`` joins all, ``"bernoulli"`` none. A
         graph or a list of pairs names the spins ``0 .. n_units - 1``.
+    n_visible : int, default=None
+        The first so many spins are those that data show, the others are hidden. None
+        means ``n_units // 2`` with ``graph="rbm"`` and all with any other.
 
     Attributes
     ----------
@@ -43,6 +41,8 @@ class BoltzmannMachine(torch.nn.Module):
         Couplings of the pairs ``(row, col)``, dimensionless.
     row, col : tensor of shape (m,), dtype int64
         The two ends of each coupling, ``row < col``.
+    n_visible : int
+        Number of spins that data show.
     colours : list of tensor
         Classes of spins without a coupling inside; the heat bath updates one class
         at a time.
@@ -50,8 +50,8 @@ class BoltzmannMachine(torch.nn.Module):
     Raises
     ------
     ValueError
-        If ``n_units`` is not positive, or the graph has a loop or names a spin outside
-        ``0 .. n_units - 1``.
+        If ``n_units`` is not positive, ``n_visible`` is larger, or the graph has a
+        loop or names a spin outside ``0 .. n_units - 1``.
 
     References
     ----------
@@ -69,20 +69,33 @@ class BoltzmannMachine(torch.nn.Module):
     2.0
     """
 
-    def __init__(self, n_units, graph="rbm"):
+    def __init__(self, n_units, graph="rbm", *, n_visible=None):
         super().__init__()
         whole = isinstance(n_units, Integral)
         if not whole or n_units < 1:
             raise ValueError(f"n_units must be a positive integer. Got {n_units!r}.")
+        if n_visible is None:
+            rbm = isinstance(graph, str) and graph == "rbm"
+            n_visible = n_units // 2 if rbm else n_units
+        whole = isinstance(n_visible, Integral)
+        if not whole or not 0 <= n_visible <= n_units:
+            raise ValueError(
+                f"n_visible must be an integer of 0 .. {n_units}. Got {n_visible!r}."
+            )
         self.row: torch.Tensor
         self.col: torch.Tensor
-        pairs = _pairs(n_units, graph)
-        self.n_units = n_units
+        pairs = pairs_of(n_units, graph, n_visible)
+        self.n_units, self.n_visible = n_units, n_visible
         self.h = torch.nn.Parameter(torch.zeros(n_units))
         self.J = torch.nn.Parameter(torch.zeros(len(pairs)))
         self.register_buffer("row", pairs[:, 0].clone())
         self.register_buffer("col", pairs[:, 1].clone())
-        self.colours = _colours(n_units, pairs)
+        self.colours = colours_of(n_units, pairs)
+
+    @property
+    def coupled(self):
+        """Whether any two spins are coupled."""
+        return len(self.J) > 0
 
     def couplings(self):
         """Return the symmetric coupling matrix, tensor of shape (n, n)."""
@@ -128,7 +141,9 @@ class BoltzmannMachine(torch.nn.Module):
         return self.energy(data.detach()).mean() - self.energy(model.detach()).mean()
 
     @torch.no_grad()
-    def sweep(self, spins, n_sweeps=1, *, beta=1.0, generator=None):
+    def sweep(
+        self, spins, n_sweeps=1, *, beta=1.0, fields=None, clamped=None, generator=None
+    ):
         """Update spins by heat bath, one colour of the graph at a time.
 
         Written as flips: other states under the same random numbers stay other
@@ -142,6 +157,10 @@ class BoltzmannMachine(torch.nn.Module):
             Updates of every spin.
         beta : float, default=1.0
             Inverse temperature, dimensionless.
+        fields : tensor of shape (reads, n), default=None
+            Fields of each read on top of ``h``; None means none.
+        clamped : sequence of int, default=None
+            Spins that stay as they are, for example those that the data show.
         generator : torch.Generator, default=None
             Source of randomness.
 
@@ -151,10 +170,17 @@ class BoltzmannMachine(torch.nn.Module):
             The states after the sweeps.
         """
         spins, J = spins.clone(), self.couplings()
-        blocks = [(c, J[:, c], self.h[c]) for c in self.colours]
+        held = torch.zeros(self.n_units, dtype=torch.bool)
+        if clamped is not None:
+            held[torch.as_tensor(clamped)] = True
+        moving = [c[~held[c]] for c in self.colours]
+        blocks = [(c, J[:, c], self.h[c]) for c in moving if len(c)]
         for _ in range(n_sweeps):
             for c, J_c, h_c in blocks:
-                flip = torch.sigmoid(2 * beta * spins[:, c] * (spins @ J_c + h_c))
+                field = spins @ J_c + h_c
+                if fields is not None:
+                    field += fields[:, c]
+                flip = torch.sigmoid(2 * beta * spins[:, c] * field)
                 u = torch.rand(
                     flip.shape,
                     generator=generator,
@@ -164,6 +190,96 @@ class BoltzmannMachine(torch.nn.Module):
                 spins[:, c] *= torch.where(u < flip, -1.0, 1.0).to(spins)
         return spins
 
+    def hidden_means(self, visible):
+        """Return the means of the hidden spins, given the visible ones.
+
+        Parameters
+        ----------
+        visible : tensor of shape (batch, n_visible)
+            Visible spins or their means.
+
+        Returns
+        -------
+        means : tensor of shape (batch, n - n_visible)
+            Exact where no two hidden spins are coupled; mean-field values otherwise.
+        """
+        return mean_field(*self._given(visible, slice(self.n_visible, None)))
+
+    def visible_means(self, hidden):
+        """Return the means of the visible spins, given the hidden ones.
+
+        Parameters
+        ----------
+        hidden : tensor of shape (batch, n - n_visible)
+            Hidden spins or their means.
+
+        Returns
+        -------
+        means : tensor of shape (batch, n_visible)
+            Exact where no two visible spins are coupled; mean-field values otherwise.
+        """
+        return mean_field(*self._given(hidden, slice(None, self.n_visible)))
+
+    def free_energy(self, visible):
+        r"""Return :math:`-\log \sum_u e^{-E(v, u)}` of visible states.
+
+        Parameters
+        ----------
+        visible : tensor of shape (batch, n_visible)
+            Visible spins v.
+
+        Returns
+        -------
+        free_energy : tensor of shape (batch,)
+            Exact where no two hidden spins u are coupled, and the energy where there
+            are none; otherwise the mean-field upper bound.
+        """
+        v = slice(None, self.n_visible)
+        fields, J, colours = self._given(visible, slice(self.n_visible, None))
+        means = mean_field(fields.detach(), J.detach(), colours)
+        among = self.couplings()[v, v]
+        own = visible @ self.h[v] + 0.5 * ((visible @ among) * visible).sum(1)
+        return own + free_energy(fields, J, means)
+
+    def _given(self, others, part):
+        """Return fields, couplings and colours of one part, the other part given."""
+        J, inside = self.couplings(), range(self.n_units)[part]
+        rest = [i for i in range(self.n_units) if i not in inside]
+        fields = self.h[part] + others @ J[rest][:, part]
+        colours = [
+            c[(c >= inside.start) & (c < inside.stop)] - inside.start
+            for c in self.colours
+        ]
+        return fields, J[part, part], [c for c in colours if len(c)]
+
+    def condition(self, clamped, values):
+        """Return the machine of the other spins, in their order, these being fixed.
+
+        Parameters
+        ----------
+        clamped : sequence of int
+            Spins to fix.
+        values : sequence of float
+            Their values in {-1, 1}.
+
+        Returns
+        -------
+        machine : BoltzmannMachine
+            Its energy differs from this one's by a constant.
+        """
+        clamped = torch.as_tensor(clamped)
+        free = torch.ones(self.n_units, dtype=torch.bool)
+        free[clamped] = False
+        place = torch.cumsum(free, 0) - 1
+        kept = free[self.row] & free[self.col]
+        edges = torch.stack([place[self.row[kept]], place[self.col[kept]]], 1)
+        machine = BoltzmannMachine(int(free.sum()), edges.tolist()).to(self.h)
+        with torch.no_grad():
+            fixed = torch.as_tensor(values).to(self.h)
+            machine.h.copy_((self.h + self.couplings()[:, clamped] @ fixed)[free])
+            machine.J.copy_(self.J[kept])
+        return machine
+
     @torch.no_grad()
     def random_spins(self, n_reads, *, generator=None):
         """Return uniform random spins, tensor of shape (n_reads, n)."""
@@ -172,107 +288,6 @@ class BoltzmannMachine(torch.nn.Module):
             shape, generator=generator, dtype=self.h.dtype, device=self.h.device
         )
         return torch.where(u < 0.5, 1.0, -1.0).to(u.dtype)
-
-    @torch.no_grad()
-    def log_partition(
-        self, *, max_states=2**18, n_chains=256, n_betas=1000, generator=None
-    ):
-        """Return log Z and how far to trust it.
-
-        One colour class is summed out in closed form and the other spins are
-        enumerated if that takes at most ``max_states`` states; otherwise annealed
-        importance sampling estimates log Z, from below in the mean.
-
-        Parameters
-        ----------
-        max_states : int, default=2**18
-            Largest enumeration.
-        n_chains : int, default=256
-            Chains of the estimate.
-        n_betas : int, default=1000
-            Temperatures of the estimate, one sweep each.
-        generator : torch.Generator, default=None
-            Source of randomness of the estimate.
-
-        Returns
-        -------
-        log_z : float
-            Natural logarithm of Z.
-        ess : float or None
-            Effective number of the estimate's chains, between 1 and ``n_chains``;
-            None where log Z is exact.
-
-        References
-        ----------
-        .. [1] Salakhutdinov and Murray, "On the quantitative analysis of deep belief
-               networks", ICML 2008. doi:10.1145/1390156.1390266
-        """
-        if self._enumerable(max_states):
-            return exact_log_partition(self), None
-        return annealed_log_partition(self, n_chains, n_betas, generator)
-
-    def log_partition_bracket(
-        self,
-        *,
-        spins=None,
-        max_states=2**18,
-        n_chains=1024,
-        n_betas=1000,
-        generator=None,
-    ):
-        """Return a lower and an upper bound of log Z.
-
-        Exact under the same condition as `log_partition`. Otherwise annealed
-        importance sampling runs both ways along one path: from independent spins to
-        this machine, low in the mean, and from spins of this machine back, high in the
-        mean. Each bound lies two standard errors outside its estimate.
-
-        Parameters
-        ----------
-        spins : tensor of shape (reads, n), default=None
-            Draws from this machine; None draws ``n_chains`` by parallel tempering. The
-            upper bound holds as far as they follow the law.
-        max_states : int, default=2**18
-            Largest enumeration.
-        n_chains : int, default=1024
-            Chains from independent spins.
-        n_betas : int, default=1000
-            Steps of the path, one sweep each.
-        generator : torch.Generator, default=None
-            Source of randomness.
-
-        Returns
-        -------
-        bounds : LogPartition
-            ``(lower, upper, ess_lower, ess_upper)``, in nats and chains.
-
-        References
-        ----------
-        .. [1] Burda, Grosse and Salakhutdinov, "Accurate and conservative estimates of
-               MRF log-likelihood using reverse annealing", AISTATS 2015.
-               arXiv:1412.8566
-
-        Examples
-        --------
-        >>> from qestim.nn import BoltzmannMachine
-        >>> bounds = BoltzmannMachine(4).log_partition_bracket()
-        >>> round(bounds.lower, 4), bounds.ess_lower  # 4 log 2, exactly
-        (2.7726, None)
-        """
-        if self._enumerable(max_states):
-            exact = exact_log_partition(self)
-            return LogPartition(exact, exact)
-        if spins is None:
-            device = None if generator is None else generator.device
-            seed = torch.randint(2**31, (1,), generator=generator, device=device)
-            replicas = Replicas(min(n_chains, 256), np.random.RandomState(int(seed)))
-            n_reads = -(-n_chains // replicas.n_chains)
-            spins = replicas.draw(self, n_reads=n_reads, burn_in=1000, thin=100)
-        return bracket_log_partition(self, spins, n_chains, n_betas, generator)
-
-    def _enumerable(self, max_states):
-        largest = max(len(c) for c in self.colours)
-        return 2 ** (self.n_units - largest) <= max_states
 
     def to_ising(self):
         """Return the energy as `qestim.qubo.IsingArrays` of ``0 .. n-1``."""
@@ -315,48 +330,3 @@ class BoltzmannMachine(torch.nn.Module):
             machine.h.copy_(torch.tensor(model.h))
             machine.J.copy_(torch.tensor(model.value[order]))
         return machine
-
-
-def _pairs(n, graph):
-    """Return the sorted pairs of a graph, int64 tensor of shape (m, 2)."""
-    if isinstance(graph, str):
-        if graph == "rbm":
-            pairs = [(i, j) for i in range(n // 2) for j in range(n // 2, n)]
-        elif graph == "full":
-            pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
-        elif graph == "bernoulli":
-            pairs = []
-        else:
-            raise ValueError(
-                "graph must be 'rbm', 'full', 'bernoulli', a networkx graph or an "
-                f"iterable of pairs. Got {graph!r}."
-            )
-    else:
-        edges = graph.edges if isinstance(graph, nx.Graph) else graph
-        try:
-            edges = [(int(i), int(j)) for i, j in edges]
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"graph must be made of pairs of the numbers 0 .. {n - 1}: {error}. "
-                "networkx.convert_node_labels_to_integers relabels a graph."
-            ) from error
-        pairs = sorted({(min(e), max(e)) for e in edges})
-        for i, j in pairs:
-            if i == j or i < 0 or j >= n:
-                raise ValueError(
-                    f"graph must join different spins of 0 .. {n - 1}. Got the pair "
-                    f"({i}, {j}); relabel the graph or raise n_units."
-                )
-    return torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2)
-
-
-def _colours(n, pairs):
-    """Return classes of spins without a pair inside, tensors of int64."""
-    graph = nx.Graph(pairs.tolist())
-    graph.add_nodes_from(range(n))
-    strategy = "connected_sequential" if nx.is_bipartite(graph) else "largest_first"
-    colour = nx.greedy_color(graph, strategy=strategy)
-    classes: list[list[int]] = [[] for _ in range(max(colour.values()) + 1)]
-    for spin in range(n):
-        classes[colour[spin]].append(spin)
-    return [torch.tensor(c) for c in classes]

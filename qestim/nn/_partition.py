@@ -58,11 +58,8 @@ class AnnealingPath:
         self.a = fields.detach().float()
         self.h = machine.h.detach().float()
         self.J = machine.couplings().detach().float()
-        colours = sorted(machine.colours, key=len)
-        self.free, self.others = colours[-1], colours[:-1]
-        kept = torch.ones(machine.n_units, dtype=torch.bool)
-        kept[self.free] = False
-        self.kept = torch.nonzero(kept).ravel()
+        self.free, self.kept = _split(machine)
+        self.others = [c for c in machine.colours if c is not self.free]
         self.log_z0 = log_2cosh(fields.detach().double()).sum().item()
 
     def start(self, n_chains, generator):
@@ -109,35 +106,72 @@ class AnnealingPath:
         return total
 
 
-def exact_log_partition(machine, chunk=2**14):
+@torch.no_grad()
+def exact_log_partition(machine):
     """Return log Z: one colour class summed out, the other spins enumerated.
 
     Parameters
     ----------
     machine : BoltzmannMachine
         Cost: 2 to the number of spins outside its largest colour class.
-    chunk : int, default=2**14
-        States held at a time.
 
     Returns
     -------
     log_z : float
         Natural logarithm of Z.
     """
+    parts = [torch.logsumexp(log_p, 0) for _, _, log_p in _enumerate(machine)]
+    return torch.logsumexp(torch.stack(parts), 0).item()
+
+
+@torch.no_grad()
+def exact_moments(machine):
+    """Return means and correlations of the spins.
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine
+        Cost: twice that of `exact_log_partition`.
+
+    Returns
+    -------
+    means : tensor of shape (n,), dtype float64
+        Mean spins.
+    correlations : tensor of shape (n, n), dtype float64
+        Means of products of two spins.
+    """
+    n, log_z = machine.n_units, exact_log_partition(machine)
+    free, kept = _split(machine)
+    means = torch.zeros(n, dtype=torch.float64)
+    products = torch.zeros(n, n, dtype=torch.float64)
+    for spins, field, log_p in _enumerate(machine):
+        given = torch.empty(len(spins), n, dtype=torch.float64)
+        given[:, kept], given[:, free] = spins, -torch.tanh(field)
+        p = torch.exp(log_p - log_z)
+        means += p @ given
+        products += given.T @ (p[:, None] * given)
+    return means, products.fill_diagonal_(1.0)
+
+
+def _split(machine):
+    """Return the spins of the largest colour class and the others."""
     free = max(machine.colours, key=len)
     kept = torch.ones(machine.n_units, dtype=torch.bool)
     kept[free] = False
-    kept = torch.nonzero(kept).ravel()
-    h, J = machine.h.double(), machine.couplings().double()
-    total = []
+    return free, torch.nonzero(kept).ravel()
+
+
+def _enumerate(machine, chunk=2**14):
+    """Yield states outside the free class, its fields and the log weights, in parts."""
+    free, kept = _split(machine)
+    h, J = machine.h.double().cpu(), machine.couplings().double().cpu()
     for start in range(0, 2 ** len(kept), chunk):
         code = torch.arange(start, min(start + chunk, 2 ** len(kept)))
         bits = (code[:, None] >> torch.arange(len(kept))) & 1
-        s = (2.0 * bits - 1.0).to(h)
-        energy = s @ h[kept] + 0.5 * ((s @ J[kept][:, kept]) * s).sum(1)
-        field = s @ J[kept][:, free] + h[free]
-        total.append(torch.logsumexp(log_2cosh(field).sum(1) - energy, 0))
-    return torch.logsumexp(torch.stack(total), 0).item()
+        spins = (2.0 * bits - 1.0).to(h)
+        energy = spins @ h[kept] + 0.5 * ((spins @ J[kept][:, kept]) * spins).sum(1)
+        field = spins @ J[kept][:, free] + h[free]
+        yield spins, field, log_2cosh(field).sum(1) - energy
 
 
 def annealed_log_partition(machine, n_chains, n_betas, generator):

@@ -244,3 +244,137 @@ def test_draws_that_are_not_the_machines_contradict_the_lower_bound():
         spins=ground, max_states=1, n_betas=100, generator=generator
     )
     assert cold.upper < honest.lower
+
+
+@pytest.mark.parametrize("graph", GRAPHS, ids=str)
+def test_exact_moments_are_those_of_all_states(graph):
+    machine = random_machine(7, graph, 0)
+    states, law = law_of(machine)
+    means, correlations = machine.exact_moments()
+    assert torch.allclose(means, law @ states)
+    assert torch.allclose(correlations, states.T @ (law[:, None] * states))
+
+
+def test_exact_moments_of_a_large_machine_are_refused():
+    with pytest.raises(ValueError, match=r"at most 22.*30 spins"):
+        BoltzmannMachine(30, "full").exact_moments()
+
+
+HIDDEN = {
+    "rbm": BoltzmannMachine(7, "rbm", n_visible=4),
+    "all visible": BoltzmannMachine(5, "full"),
+    "visible coupled": BoltzmannMachine(
+        5, [(0, 1), (1, 2), (0, 3), (2, 4)], n_visible=3
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", HIDDEN)
+def test_free_energy_and_means_are_the_sums_over_hidden_states(kind):
+    machine = HIDDEN[kind].double()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in machine.parameters():
+            parameter.normal_(0, 0.8, generator=generator)
+    visible = states_of(machine.n_visible)
+    hidden = states_of(machine.n_units - machine.n_visible)
+    joint = torch.cat(
+        [
+            visible.repeat_interleave(len(hidden), 0),
+            hidden.repeat(len(visible), 1),
+        ],
+        1,
+    )
+    energy = machine.energy(joint).detach().reshape(len(visible), len(hidden))
+    free = machine.free_energy(visible).detach()
+    assert torch.allclose(free, -torch.logsumexp(-energy, 1))
+    assert torch.allclose(
+        machine.hidden_means(visible).detach(), torch.softmax(-energy, 1) @ hidden
+    )
+    # Normalised by log Z, the free energies are a law of the visible spins.
+    log_z, _ = machine.log_partition()
+    assert torch.exp(-free - log_z).sum().item() == pytest.approx(1)
+
+
+def test_visible_means_given_hidden_spins():
+    machine = random_machine(6, "rbm", 3)
+    states, law = law_of(machine)
+    hidden = torch.tensor([[1.0, -1.0, 1.0]]).double()
+    same = (states[:, 3:] == hidden).all(1)
+    expected = (law[same] / law[same].sum()) @ states[same, :3]
+    assert torch.allclose(machine.visible_means(hidden)[0], expected)
+
+
+def test_mean_field_bounds_the_free_energy_of_coupled_hidden_spins():
+    machine = BoltzmannMachine(9, "full", n_visible=3).double()
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        machine.J.normal_(0, 0.4, generator=generator)
+    visible, hidden = states_of(3), states_of(6)
+    joint = torch.cat([visible.repeat_interleave(64, 0), hidden.repeat(8, 1)], 1)
+    exact = -torch.logsumexp(-machine.energy(joint).reshape(8, 64), 1)
+    bound = machine.free_energy(visible)
+    assert (bound >= exact).all()
+    assert (bound - exact).max() < 0.6
+    means = machine.hidden_means(visible)
+    factor = torch.where(hidden > 0, 1 + means[:, None], 1 - means[:, None]) / 2
+    law = factor.prod(2)
+    energy = machine.energy(joint).reshape(8, 64)
+    by_hand = (law * (energy + torch.log(law))).sum(1)
+    assert torch.allclose(bound, by_hand)
+
+
+def test_clamped_spins_stay_and_the_others_follow_the_conditional_law():
+    machine = random_machine(6, "full", 3)
+    clamped = [0, 4]
+    start = torch.ones(20_000, 6).double()
+    start[:, 0] = torch.tensor([1.0, -1.0]).repeat(10_000)
+    generator = torch.Generator().manual_seed(0)
+    ends = machine.sweep(start, 30, clamped=clamped, generator=generator)
+    assert torch.equal(ends[:, clamped], start[:, clamped])
+    states, law = law_of(machine)
+    for value, rows in ((1.0, slice(0, None, 2)), (-1.0, slice(1, None, 2))):
+        same = (states[:, 0] == value) & (states[:, 4] == 1)
+        expected = (law[same] / law[same].sum()) @ states[same]
+        assert (ends[rows].mean(0) - expected).abs().max() < 5 / 10_000**0.5
+
+
+def test_fields_of_a_row_are_added_to_the_machines():
+    machine = random_machine(5, "rbm", 1)
+    shift = torch.linspace(-1, 1, 5).double()
+    shifted = random_machine(5, "rbm", 1)
+    with torch.no_grad():
+        shifted.h += shift
+    starts = machine.random_spins(9, generator=torch.Generator().manual_seed(0))
+    have = machine.sweep(
+        starts,
+        3,
+        fields=shift.expand(9, -1),
+        generator=torch.Generator().manual_seed(1),
+    )
+    want = shifted.sweep(starts, 3, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(have, want)
+
+
+@pytest.mark.parametrize("graph", GRAPHS, ids=str)
+def test_the_conditional_machine_differs_by_a_constant(graph):
+    # A quarter of the couplings instead of an eighth in bits, an error of published
+    # code, gives a spread of energies here.
+    machine = random_machine(7, graph, 0)
+    rest = machine.condition([2, 5], [1.0, -1.0])
+    states = states_of(5)
+    whole = torch.empty(len(states), 7).double()
+    whole[:, [0, 1, 3, 4, 6]] = states
+    whole[:, 2], whole[:, 5] = 1.0, -1.0
+    difference = (machine.energy(whole) - rest.energy(states)).detach()
+    assert torch.allclose(difference, difference[:1])
+    assert rest.to_bqm().num_variables == 5
+
+
+def test_the_number_of_visible_spins():
+    assert BoltzmannMachine(7, "rbm").n_visible == 3
+    assert BoltzmannMachine(7, "full").n_visible == 7
+    machine = BoltzmannMachine(7, "rbm", n_visible=2)
+    assert len(machine.J) == 10
+    with pytest.raises(ValueError, match=r"integer of 0 \.\. 7. Got 8"):
+        BoltzmannMachine(7, "rbm", n_visible=8)
