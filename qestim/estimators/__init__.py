@@ -4,11 +4,13 @@
 from qestim.estimators._active_selector import ActiveSampleSelector
 from qestim.estimators._feature_selector import QUBOFeatureSelector
 from qestim.estimators._fit_on_selected import FitOnSelected
+from qestim.estimators._prior import BoltzmannPrior
 from qestim.estimators._qbmvae import QBMVAETransformer
 from qestim.estimators._quantized import QuantizedQNNClassifier
 
 __all__ = [
     "ActiveSampleSelector",
+    "BoltzmannPrior",
     "FitOnSelected",
     "QBMVAETransformer",
     "QUBOFeatureSelector",

@@ -51,7 +51,7 @@ class SampledChains:
         self.machine, self.generator, self.rng = machine, generator, rng
         self.every, self.updates = every, 0
         self.n_sweeps = n_sweeps
-        self.draw = make_draw(sampler)
+        self.sampler, self.draw = sampler, make_draw(sampler)
         self.num_reads = reads_of(sampler, n_chains)
         properties = getattr(sampler, "properties", {})
         self.distribution = properties.get("distribution", "ground_state")

@@ -8,9 +8,6 @@ from contextlib import contextmanager
 import torch
 from tqdm.auto import tqdm
 
-from qestim.nn import spin_entropy, straight_through_spins
-
-_PRIOR_RATE = 5e-3
 _WARM_UP = 0.5  # share of the steps over which the KL weight rises
 
 _SMALL = 2**18  # weights of a layer whose products are not worth dividing
@@ -41,12 +38,11 @@ def train(
     vae,
     prior,
     phase,
-    inputs,
-    targets,
+    epochs,
     *,
     kl_weight,
     learning_rate,
-    batch_size,
+    prior_rate,
     max_iter,
     validate,
     patience,
@@ -64,14 +60,16 @@ def train(
     ----------
     vae : SpinVAE
         The networks.
-    prior : BoltzmannMachine
+    prior : BoltzmannMachine, BernoulliMixture or StandardNormal
         The prior.
     phase : object
         ``phase.step()`` gives spins of the prior as it is now.
-    inputs, targets : tensor of shape (n_samples, n_features)
-        What the encoder sees and what the likelihood is of.
-    kl_weight, learning_rate, batch_size, max_iter : float, float, int, int
+    epochs : iterable of Minibatch
+        One epoch each time it is iterated; it knows ``n_rows`` and ``n_batches``.
+    kl_weight, learning_rate, max_iter : float, float, int
         As of the estimator.
+    prior_rate : float
+        Rate of the prior's steps.
     validate : callable or None
         Gives the held-out bound of the present state, to be maximised.
     patience : int or None
@@ -88,38 +86,39 @@ def train(
     bounds : list of float
         Held-out bound, an epoch each; empty without ``validate``.
     """
-    n = len(inputs)
-    n_batches = math.ceil(n / batch_size)
-    n_steps = max_iter * n_batches
-    networks = torch.optim.Adam(vae.parameters(), learning_rate)
-    fields = torch.optim.Adam(prior.parameters(), _PRIOR_RATE)
+    n_steps = max_iter * epochs.n_batches
+    networks = torch.optim.Adam(vae.parameters(), learning_rate, fused=True)
+    fields = None
+    if any(True for _ in prior.parameters()):
+        fields = torch.optim.Adam(prior.parameters(), prior_rate, fused=True)
     rate = torch.optim.lr_scheduler.LambdaLR(
         networks, lambda step: _rate(step / n_steps)
     )
     losses, bounds, best, step = [], [], None, 0
-    epochs = tqdm(range(max_iter), desc="QBM-VAE", disable=not verbose)
-    for epoch in epochs:
+    bar = tqdm(range(max_iter), desc="QBM-VAE", disable=not verbose)
+    for epoch in bar:
         total = 0.0
-        order = torch.randperm(n, generator=generator, device=inputs.device)
-        for rows in order.tensor_split(n_batches):
-            logits = vae.noisy_logits(inputs[rows], generator=generator)
-            means = torch.tanh(logits / 2)
-            spins = straight_through_spins(logits, generator=generator)
-            reconstruction = vae.log_likelihood(spins, targets[rows]).mean()
+        vae.train()
+        for rows in epochs:
+            outputs = vae.noisy_logits(rows.inputs, generator=generator)
+            moments = vae.code.moments(outputs)
+            draw = vae.code.draw(outputs, generator=generator)
+            log_p = vae.log_likelihood(draw, rows.targets, *rows.given)
             weight = kl_weight * min(1.0, step / (_WARM_UP * n_steps))
-            divergence = (prior.energy(means) - spin_entropy(logits)).mean()
-            loss = weight * divergence - reconstruction
+            divergence = prior.energy(*moments) - vae.code.entropy(outputs)
+            loss = weight * divergence.mean() - log_p.mean()
             networks.zero_grad()
             loss.backward()
             networks.step()
             rate.step()
-            contrast = prior.contrast(means, phase.step())
-            fields.zero_grad()  # forgets the networks' share as well
-            contrast.backward()
-            fields.step()
+            if fields is not None:
+                contrast = prior.contrast(moments[0], phase.step())
+                fields.zero_grad()  # forgets the networks' share as well
+                contrast.backward()
+                fields.step()
             total += loss.item() * len(rows)
             step += 1
-        losses.append(total / n)
+        losses.append(total / epochs.n_rows)
         if not math.isfinite(losses[-1]):
             raise ValueError(
                 f"The training diverged: the loss of epoch {epoch + 1} is "
@@ -127,8 +126,9 @@ def train(
                 "the data."
             )
         if validate is not None:
+            vae.eval()
             bounds.append(validate())
-            epochs.set_postfix(loss=losses[-1], bound=bounds[-1])
+            bar.set_postfix(loss=losses[-1], bound=bounds[-1])
             if epoch + 1 >= _WARM_UP * max_iter:
                 if best is None or bounds[-1] > bounds[best[0]]:
                     best = (
@@ -138,8 +138,9 @@ def train(
                 elif epoch - best[0] >= patience:
                     break
         else:
-            epochs.set_postfix(loss=losses[-1])
-    epochs.close()
+            bar.set_postfix(loss=losses[-1])
+    bar.close()
+    vae.eval()
     if best is not None:
         vae.load_state_dict(best[1])
         prior.load_state_dict(best[2])

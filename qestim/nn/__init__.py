@@ -2,23 +2,39 @@
 """Torch modules: a Boltzmann machine and the parts of an autoencoder around it."""
 
 from qestim.nn._boltzmann import BoltzmannMachine
-from qestim.nn._bound import evidence_bound
+from qestim.nn._bound import bound_parts, evidence_bound
+from qestim.nn._code import NormalCode, SpinCode, spin_entropy
+from qestim.nn._control_priors import BernoulliMixture, StandardNormal
 from qestim.nn._gaussian import GaussianBoltzmannMachine
+from qestim.nn._likelihood import LIKELIHOODS
 from qestim.nn._partition import LogPartition
 from qestim.nn._qama import QAMA
+from qestim.nn._relaxation import (
+    overlap_spins,
+    spike_exp_spins,
+    straight_through_spins,
+)
 from qestim.nn._restoration import conditional_mean
 from qestim.nn._temperature import effective_beta
-from qestim.nn._vae import SpinVAE, spin_entropy, straight_through_spins
+from qestim.nn._vae import SpinVAE
 
 __all__ = [
+    "LIKELIHOODS",
     "QAMA",
+    "BernoulliMixture",
     "BoltzmannMachine",
     "GaussianBoltzmannMachine",
     "LogPartition",
+    "NormalCode",
+    "SpinCode",
     "SpinVAE",
+    "StandardNormal",
+    "bound_parts",
     "conditional_mean",
     "effective_beta",
     "evidence_bound",
+    "overlap_spins",
+    "spike_exp_spins",
     "spin_entropy",
     "straight_through_spins",
 ]

@@ -1,31 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The evidence lower bound of an autoencoder with a Boltzmann prior."""
+"""The evidence lower bound of an autoencoder with a prior on its code."""
 
 import torch
 
-from qestim.nn._vae import spin_entropy
+from qestim.nn._control_priors import BernoulliMixture
 
 
-@torch.no_grad()
-def evidence_bound(vae, prior, log_z, inputs, targets, *, n_draws=32, seed=0):
+def evidence_bound(
+    vae,
+    prior,
+    log_z,
+    inputs,
+    targets,
+    covariates=None,
+    size=None,
+    *,
+    n_draws=32,
+    seed=0,
+):
     r"""Return a lower bound of log p(x), a row each.
 
     .. math:: E_{q(s|x)}[\log p(x|s)] - E_{q(s|x)}[E_\theta(s)] + H(q(s|x))
               - \log Z_\theta
 
-    The last three terms are exact; the first is a mean over quasi-random draws of the
-    spins, the same for every row, so that a row's value depends on that row alone.
+    The last three terms are exact for a Boltzmann machine; the first is a mean over
+    quasi-random draws of the spins, the same for every row, so that a row's value
+    depends on that row alone.
 
     Parameters
     ----------
     vae : SpinVAE
         The networks.
-    prior : BoltzmannMachine
-        The law of the spins.
+    prior : BoltzmannMachine, BernoulliMixture or StandardNormal
+        The law of the code.
     log_z : float
         Logarithm of its partition function.
     inputs, targets : tensor of shape (n_rows, d)
         What the encoder sees and what the likelihood is of.
+    covariates : tensor of shape (n_rows, c), default=None
+        Covariates of the decoder.
+    size : tensor of shape (n_rows, 1), default=None
+        Sizes of rows of counts.
     n_draws : int, default=32
         Draws of the spins.
     seed : int, default=0
@@ -41,12 +56,48 @@ def evidence_bound(vae, prior, log_z, inputs, targets, *, n_draws=32, seed=0):
     .. [1] Kingma and Welling, "Auto-encoding variational Bayes", ICLR 2014.
            arXiv:1312.6114
     """
-    logits = vae.encoder(inputs)
-    bound = spin_entropy(logits) - prior.energy(torch.tanh(logits / 2)) - log_z
+    reconstruction, energy, entropy = bound_parts(
+        vae,
+        prior,
+        inputs,
+        targets,
+        covariates,
+        size,
+        n_draws=n_draws,
+        seed=seed,
+    )
+    return reconstruction - energy + entropy - log_z
+
+
+@torch.no_grad()
+def bound_parts(
+    vae, prior, inputs, targets, covariates=None, size=None, *, n_draws=32, seed=0
+):
+    """Return the three terms of the bound that differ between rows.
+
+    Parameters
+    ----------
+    vae, prior, inputs, targets, covariates, size, n_draws, seed
+        As of `evidence_bound`.
+
+    Returns
+    -------
+    reconstruction, energy, entropy : tensor of shape (n_rows,)
+        Mean of log p(x|s), mean energy of the prior and entropy of the posterior, in
+        nats.
+    """
+    code = vae.code
+    outputs = vae.encoder(inputs)
     sobol = torch.quasirandom.SobolEngine(prior.n_units, scramble=True, seed=seed)
-    draws = sobol.draw(n_draws, dtype=torch.float64).to(logits)
-    up = torch.sigmoid(logits)
+    draws = sobol.draw(n_draws, dtype=torch.float64).to(outputs)
+    # A mixture's energy is not linear in each spin: its mean needs the draws as well.
+    drawn = isinstance(prior, BernoulliMixture)
+    energy = 0.0 if drawn else prior.energy(*code.moments(outputs))
+    reconstruction = torch.zeros(len(inputs)).to(outputs)
     for u in draws:
-        spins = torch.where(u < up, 1.0, -1.0).to(logits)
-        bound = bound + vae.log_likelihood(spins, targets) / n_draws
-    return bound
+        spins = code.at(outputs, u)
+        log_p = vae.log_likelihood(spins, targets, covariates, size)
+        reconstruction = reconstruction + log_p / n_draws
+        if drawn:
+            energy = energy + prior.energy(spins) / n_draws
+    return reconstruction, energy, code.entropy(outputs)

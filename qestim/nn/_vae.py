@@ -1,84 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parts of a variational autoencoder with a code of spins."""
+"""Encoder and decoder of a variational autoencoder with a code of spins."""
 
 import math
+from numbers import Integral
+from typing import Any
 
 import torch
-from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
-
-def straight_through_spins(logits, *, temperature=0.5, generator=None):
-    r"""Draw spins whose gradient is that of their relaxation.
-
-    The value is a spin drawn with :math:`p(s = 1) = \sigma(l)`; the gradient is the
-    one of :math:`2 \sigma((l + \operatorname{logit} u) / \tau) - 1`, of which the
-    spin is the sign.
-
-    Parameters
-    ----------
-    logits : tensor of shape (batch, m)
-        Log odds of the spins.
-    temperature : float, default=0.5
-        Temperature of the relaxation, dimensionless.
-    generator : torch.Generator, default=None
-        Source of randomness.
-
-    Returns
-    -------
-    spins : tensor of shape (batch, m)
-        Values in {-1, 1}.
-
-    References
-    ----------
-    .. [1] Jang, Gu and Poole, "Categorical reparameterization with Gumbel-softmax",
-           ICLR 2017. arXiv:1611.01144
-
-    Examples
-    --------
-    >>> import torch
-    >>> from qestim.nn import straight_through_spins
-    >>> straight_through_spins(torch.tensor([[-90.0, 90.0]])).tolist()
-    [[-1.0, 1.0]]
-    """
-    u = torch.rand(
-        logits.shape, generator=generator, dtype=logits.dtype, device=logits.device
-    )
-    noise = torch.logit(u, eps=1e-6)
-    soft = torch.tanh((logits + noise) / (2 * temperature))
-    hard = torch.where(logits + noise > 0, 1.0, -1.0).to(soft)
-    return hard + (soft - soft.detach())
-
-
-def spin_entropy(logits):
-    """Return the entropy of independent spins, in nats.
-
-    Parameters
-    ----------
-    logits : tensor of shape (batch, m)
-        Log odds of the spins.
-
-    Returns
-    -------
-    entropy : tensor of shape (batch,)
-        Summed over the spins.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from qestim.nn import spin_entropy
-    >>> spin_entropy(torch.zeros(1, 3)).item() / 3  # log 2
-    0.693147...
-    """
-    return (softplus(logits) - logits * torch.sigmoid(logits)).sum(1)
+from qestim.nn._code import NormalCode, SpinCode
+from qestim.nn._likelihood import LIKELIHOODS
 
 
 class SpinVAE(torch.nn.Module):
-    r"""Encoder, factorised posterior of spins, decoder.
+    r"""Encoder, factorised posterior, decoder with covariates.
 
     .. math:: x \to l(x) \in R^m, \quad q(s|x) = \prod_i \sigma(s_i l_i), \quad
-              s \to p(x|s)
+              (s, c, L) \to p(x|s, c, L)
 
-    Each network has one hidden layer, linear - layer norm - ReLU - linear.
+    Each hidden layer is linear - layer norm - ReLU - dropout. Covariates c (such as
+    a one-hot batch) and the size L of a row of counts reach the decoder alone, so that
+    the code of a row does not need them.
 
     Parameters
     ----------
@@ -86,14 +27,23 @@ class SpinVAE(torch.nn.Module):
         Number d of observed values.
     n_units : int
         Number m of spins.
-    n_hidden : int, default=256
-        Width of the hidden layers.
-    likelihood : {"gaussian", "bernoulli"}, default="gaussian"
-        Law p(x|s): ``"gaussian"`` with one learned variance a feature, or
-        ``"bernoulli"`` for values in [0, 1].
+    n_hidden : int or tuple of int, default=256
+        Widths of the encoder's hidden layers; the decoder has them in reverse.
+    likelihood : {"gaussian", "bernoulli", "poisson", "nb", "zinb"}, \
+            default="gaussian"
+        Law p(x|s): ``"gaussian"`` with one learned variance a feature,
+        ``"bernoulli"`` for values in [0, 1], the others for counts of mean L times a
+        softmax: Poisson, negative binomial, and this with inflated zeros.
+    n_covariates : int, default=0
+        Number of covariates of the decoder.
+    code : SpinCode or NormalCode, default=None
+        Family of posteriors; None is ``SpinCode()``. `NormalCode` makes an ordinary
+        autoencoder of it.
     input_noise : float, default=0.8
         Standard deviation of the Gaussian noise that `noisy_logits` adds to what the
         encoder sees, in the units of its input.
+    dropout : float, default=0.0
+        Share of hidden values set to zero in training, with torch's global generator.
     generator : torch.Generator, default=None
         Source of the initial weights.
 
@@ -111,9 +61,6 @@ class SpinVAE(torch.nn.Module):
     torch.Size([2, 3])
     """
 
-    # Below this the variance of a constant feature would run to zero.
-    _least_log_variance = -8.0
-
     def __init__(
         self,
         n_features,
@@ -121,20 +68,37 @@ class SpinVAE(torch.nn.Module):
         *,
         n_hidden=256,
         likelihood="gaussian",
+        n_covariates=0,
+        code=None,
         input_noise=0.8,
+        dropout=0.0,
         generator=None,
     ):
         super().__init__()
-        if likelihood not in ("gaussian", "bernoulli"):
+        if likelihood not in LIKELIHOODS:
             raise ValueError(
-                f"likelihood must be 'gaussian' or 'bernoulli'. Got {likelihood!r}."
+                f"likelihood must be one of {', '.join(LIKELIHOODS)}. Got "
+                f"{likelihood!r}."
             )
+        widths = (n_hidden,) if isinstance(n_hidden, Integral) else tuple(n_hidden)
         self.likelihood = likelihood
+        self.law: Any = LIKELIHOODS[likelihood](n_features)
+        self.code: SpinCode | NormalCode = SpinCode() if code is None else code
+        self.n_covariates = n_covariates
         self.input_noise = input_noise
-        self.encoder = _network(n_features, n_hidden, n_units, generator)
-        self.decoder = _network(n_units, n_hidden, n_features, generator)
-        self.log_variance = torch.nn.Parameter(
-            torch.zeros(n_features), requires_grad=likelihood == "gaussian"
+        self.encoder = _network(
+            n_features,
+            widths,
+            n_units * self.code.outputs_per_unit,
+            dropout,
+            generator,
+        )
+        self.decoder = _network(
+            n_units + n_covariates,
+            widths[::-1],
+            n_features * self.law.outputs_per_feature,
+            dropout,
+            generator,
         )
 
     def noisy_logits(self, x, *, generator=None):
@@ -152,32 +116,51 @@ class SpinVAE(torch.nn.Module):
         logits : tensor of shape (batch, m)
             Of posteriors that depend on the noise.
         """
+        if self.input_noise == 0:
+            return self.encoder(x)
         noise = torch.randn(
             x.shape, generator=generator, dtype=x.dtype, device=x.device
         )
         return self.encoder(x + self.input_noise * noise)
 
-    def mean(self, spins):
+    def decode(self, spins, covariates=None):
+        """Return what the law of the features is given, tensor of shape (batch, o).
+
+        Parameters
+        ----------
+        spins : tensor of shape (batch, m)
+            Spins, or means of spins.
+        covariates : tensor of shape (batch, c), default=None
+            Covariates; None where the decoder has none.
+        """
+        if self.n_covariates:
+            spins = torch.cat([spins, covariates], 1)
+        return self.decoder(spins)
+
+    def mean(self, spins, covariates=None, size=None):
         """Return the mean of p(x|s).
 
         Parameters
         ----------
         spins : tensor of shape (batch, m)
             Spins, or means of spins.
+        covariates : tensor of shape (batch, c), default=None
+            Covariates; None where the decoder has none.
+        size : tensor of shape (batch, 1), default=None
+            Sizes of rows of counts.
 
         Returns
         -------
         mean : tensor of shape (batch, d)
             In the units of x.
         """
-        out = self.decoder(spins)
-        return out if self.likelihood == "gaussian" else torch.sigmoid(out)
+        return self.law.mean(self.decode(spins, covariates), size)
 
     def variance(self):
         """Return the variances of the Gaussian likelihood, tensor of shape (d,)."""
-        return self.log_variance.clamp(min=self._least_log_variance).exp()
+        return self.law.variance()
 
-    def log_likelihood(self, spins, x):
+    def log_likelihood(self, spins, x, covariates=None, size=None):
         """Return log p(x|s) in nats.
 
         Parameters
@@ -186,6 +169,10 @@ class SpinVAE(torch.nn.Module):
             Values in {-1, 1}.
         x : tensor of shape (batch, d)
             Data.
+        covariates : tensor of shape (batch, c), default=None
+            Covariates; None where the decoder has none.
+        size : tensor of shape (batch, 1), default=None
+            Sizes of rows of counts.
 
         Returns
         -------
@@ -193,21 +180,21 @@ class SpinVAE(torch.nn.Module):
             Summed over the features; of a Bernoulli law, the mean over the bits
             that a grey value in [0, 1] is the frequency of.
         """
-        out = self.decoder(spins)
-        if self.likelihood == "bernoulli":
-            return -binary_cross_entropy_with_logits(out, x, reduction="none").sum(1)
-        log_variance = self.log_variance.clamp(min=self._least_log_variance)
-        square = (x - out) ** 2 / log_variance.exp()
-        return -0.5 * (square + log_variance + math.log(2 * math.pi)).sum(1)
+        return self.law.log_prob(self.decode(spins, covariates), x, size)
 
 
-def _network(n_in, n_hidden, n_out, generator):
-    return torch.nn.Sequential(
-        _linear(n_in, n_hidden, generator),
-        torch.nn.LayerNorm(n_hidden),
-        torch.nn.ReLU(),
-        _linear(n_hidden, n_out, generator),
-    )
+def _network(n_in, widths, n_out, dropout, generator):
+    layers = []
+    for width in widths:
+        layers += [
+            _linear(n_in, width, generator),
+            torch.nn.LayerNorm(width),
+            torch.nn.ReLU(),
+        ]
+        if dropout:
+            layers.append(torch.nn.Dropout(dropout))
+        n_in = width
+    return torch.nn.Sequential(*layers, _linear(n_in, n_out, generator))
 
 
 def _linear(n_in, n_out, generator):

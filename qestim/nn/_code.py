@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a row is coded in: independent spins, or independent Gaussian values."""
+
+import math
+
+import torch
+from torch.nn.functional import softplus
+
+from qestim.nn._relaxation import RELAXATIONS
+
+
+def spin_entropy(logits):
+    """Return the entropy of independent spins, in nats.
+
+    Parameters
+    ----------
+    logits : tensor of shape (batch, m)
+        Log odds of the spins.
+
+    Returns
+    -------
+    entropy : tensor of shape (batch,)
+        Summed over the spins.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from qestim.nn import spin_entropy
+    >>> spin_entropy(torch.zeros(1, 3)).item() / 3  # log 2
+    0.693147...
+    """
+    return (softplus(logits) - logits * torch.sigmoid(logits)).sum(1)
+
+
+class SpinCode:
+    r"""Posteriors of independent spins, :math:`q(s) = \prod_i \sigma(s_i l_i)`.
+
+    Parameters
+    ----------
+    relaxation : {"straight_through", "overlap", "spike_exp"}, \
+            default="straight_through"
+        How the gradient of a reconstruction passes the draw of the spins.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from qestim.nn import SpinCode
+    >>> SpinCode().mean(torch.tensor([[0.0, 90.0]])).tolist()
+    [[0.0, 1.0]]
+    """
+
+    outputs_per_unit = 1
+
+    def __init__(self, relaxation="straight_through"):
+        if relaxation not in RELAXATIONS:
+            raise ValueError(
+                f"relaxation must be one of {', '.join(RELAXATIONS)}. Got "
+                f"{relaxation!r}."
+            )
+        self.relaxation = relaxation
+
+    def draw(self, logits, *, generator=None):
+        """Return draws with a gradient, tensor of shape (batch, m)."""
+        return RELAXATIONS[self.relaxation](logits, generator=generator)
+
+    def at(self, logits, uniform):
+        """Return the spins that uniform numbers select, tensor of shape (batch, m).
+
+        Parameters
+        ----------
+        logits : tensor of shape (batch, m)
+            Log odds of the spins.
+        uniform : tensor of shape (m,) or (batch, m)
+            Numbers in [0, 1).
+        """
+        return torch.where(uniform < torch.sigmoid(logits), 1.0, -1.0).to(logits)
+
+    def mean(self, logits):
+        """Return the means of the spins, tensor of shape (batch, m)."""
+        return torch.tanh(logits / 2)
+
+    def moments(self, logits):
+        """Return what a prior's energy needs: the means alone."""
+        return (self.mean(logits),)
+
+    def entropy(self, logits):
+        """Return the entropies in nats, tensor of shape (batch,)."""
+        return spin_entropy(logits)
+
+
+class NormalCode:
+    r"""Posteriors of independent Gaussian values, of an ordinary autoencoder.
+
+    The encoder gives means and logarithms of standard deviations.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from qestim.nn import NormalCode
+    >>> NormalCode().mean(torch.tensor([[0.5, -1.0]])).tolist()
+    [[0.5]]
+    """
+
+    outputs_per_unit = 2
+
+    def draw(self, outputs, *, generator=None):
+        """Return draws with a gradient, tensor of shape (batch, m)."""
+        mean, log_deviation = self._parts(outputs)
+        noise = torch.randn(
+            mean.shape, generator=generator, dtype=mean.dtype, device=mean.device
+        )
+        return mean + log_deviation.exp() * noise
+
+    def at(self, outputs, uniform):
+        """Return the values that uniform numbers select, tensor of shape (batch, m).
+
+        Parameters
+        ----------
+        outputs : tensor of shape (batch, 2 m)
+            Means and logarithms of standard deviations.
+        uniform : tensor of shape (m,) or (batch, m)
+            Numbers in [0, 1).
+        """
+        mean, log_deviation = self._parts(outputs)
+        quantile = torch.special.ndtri(uniform.clamp(1e-6, 1 - 1e-6))
+        return mean + log_deviation.exp() * quantile
+
+    def mean(self, outputs):
+        """Return the means, tensor of shape (batch, m)."""
+        return self._parts(outputs)[0]
+
+    def moments(self, outputs):
+        """Return what a prior's energy needs: means and variances."""
+        mean, log_deviation = self._parts(outputs)
+        return mean, (2 * log_deviation).exp()
+
+    def entropy(self, outputs):
+        """Return the entropies in nats, tensor of shape (batch,)."""
+        constant = 0.5 * math.log(2 * math.pi * math.e)
+        return (self._parts(outputs)[1] + constant).sum(1)
+
+    def _parts(self, outputs):
+        mean, log_deviation = outputs.chunk(2, 1)
+        return mean, log_deviation.clamp(-7.0, 3.0)
