@@ -45,8 +45,8 @@ class BoltzmannPrior(BaseEstimator):
         heat bath from the data (``"cd"``), persistent chains (``"pcd"``), chains with
         replicas at higher temperatures (``"tempered"``). With one: its reads
         (``"sampler"``), or persistent chains of which its reads re-seed a share
-        (``"hybrid"``). ``"auto"`` is ``"pcd"`` without a sampler, ``"sampler"`` with
-        one that states a Boltzmann law, and ``"hybrid"`` with any other.
+        (``"hybrid"``). ``"auto"`` is ``"pcd"`` without a sampler and ``"sampler"`` with
+        one, so that its own number of reads is what is asked for.
     resample_every : int, default=10
         Minibatches between two calls of the sampler; heat-bath sweeps in between.
     n_chains : int, default=256
@@ -179,8 +179,11 @@ def negative_phase(settings, prior, sampler, generator, rng):
         )
     if not isinstance(prior, BoltzmannMachine):
         return NormalisedLaw(), None
+    kind = settings.negative_phase
+    if kind == "auto":
+        kind = "pcd" if sampler is None else "sampler"
     phase = make_phase(
-        settings.negative_phase,
+        kind,
         prior,
         clone(sampler, safe=False),
         n_chains=settings.n_chains,

@@ -13,8 +13,8 @@ from sklearn.base import (
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from qestim.estimators._sampled_chains import SampledChains
 from qestim.estimators._rows import Rows
+from qestim.estimators._sampled_chains import SampledChains
 from qestim.estimators._table import check_size_factor, check_table
 from qestim.estimators._training import threads_for
 from qestim.nn import BoltzmannMachine, conditional_mean, evidence_bound
