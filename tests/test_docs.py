@@ -29,6 +29,7 @@ PUBLIC = [
     "qestim.plotting",
     "qestim.testing",
     "qestim.datasets",
+    "qestim.anndata",
 ]
 
 

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Our rows of the benchmark: one model, five laws of its code."""
+
+import numpy as np
+
+from qestim.anndata import default_estimator, embed
+
+NAMES = {
+    "rbm": "QBM-VAE, RBM",
+    "full": "QBM-VAE, full",
+    "bernoulli": "QBM-VAE, J = 0",
+    "mixture": "QBM-VAE, mixture",
+    "gaussian": "QBM-VAE, Gaussian",
+}
+
+
+def estimator(graph, seed, quick, **params):
+    """Return the unfitted estimator that `qestim.anndata.embed` uses by default."""
+    model = default_estimator(random_state=seed).set_params(prior__graph=graph)
+    if quick:
+        model.set_params(max_iter=6, n_components=12, n_hidden=32)
+    return model.set_params(**params)
+
+
+def method(graph, quick, *, space="denoised"):
+    """Return the method that embeds cells with a prior."""
+
+    def represent(cells, seed):
+        adata = cells.adata()
+        model = estimator(graph, seed, quick)
+        embed(adata, estimator=model, batch_key="batch", space=space)
+        return np.asarray(adata.obsm["X_qbmvae"])
+
+    return represent
+
+
+def ours(quick):
+    """Return a method for each prior, {name: method}."""
+    return {name: method(graph, quick) for graph, name in NAMES.items()}

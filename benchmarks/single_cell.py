@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Single cells: integration, drawn cells, order, new types and time, beside peers.
+
+``python benchmarks/single_cell.py [--quick] [--only SECTION ...]`` writes
+``benchmarks/results/single_cell.json`` and ``.md`` (``single_cell_quick`` with
+``--quick``, which is not kept). The data come from QESTIM_DATA; quick mode runs on
+synthetic counts without it. Harmony, scVI and leidenalg are measured where they are
+installed: ``pip install scvi-tools harmonypy leidenalg``. QESTIM_CACHE names a folder
+for the peers' representations, for they take most of the time.
+"""
+
+import importlib
+import importlib.util
+import os
+
+# Before numpy and torch: every section has one core to itself.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from _measure import run_sections
+
+PARTS = ("integration", "fidelity", "trajectory", "novelty", "time")
+SECTIONS = {
+    title: run
+    for part in PARTS
+    for title, run in importlib.import_module(f"_cell_{part}").SECTIONS.items()
+}
+PEERS = ("anndata", "scvi-tools", "harmonypy", "leidenalg")
+
+
+def installed(name):
+    """Say whether a peer is there; scvi-tools is imported as scvi."""
+    return importlib.util.find_spec(name.removesuffix("-tools")) is not None
+
+
+if __name__ == "__main__":
+    run_sections(
+        "single_cell",
+        "Single cells",
+        {title: (run, False) for title, run in SECTIONS.items()},
+        tuple(name for name in PEERS if installed(name)),
+    )

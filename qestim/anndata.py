@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: Apache-2.0
+"""QBMVAETransformer on AnnData objects: one call for single-cell work.
+
+Needs the extra ``anndata`` (``pip install qestim[anndata]``); scanpy reads what is
+written here, for example by ``scanpy.pp.neighbors(adata, use_rep="X_qbmvae")``.
+"""
+
+import contextlib
+import dataclasses
+import pathlib
+import tempfile
+
+import numpy as np
+import scipy.sparse
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.neighbors import KNeighborsClassifier
+
+from qestim.estimators import BoltzmannPrior, QBMVAETransformer
+
+__all__ = ["CellModel", "default_estimator", "embed"]
+
+_PCA_CELLS = 20_000  # cells that the axes of the denoised space are found from
+_PER_CELL = 1e4  # denoised expression is counts per so many
+
+
+def default_estimator(n_cells=None, *, random_state=None):
+    """Return the unfitted estimator that `embed` uses when none is given.
+
+    Parameters
+    ----------
+    n_cells : int, default=None
+        Cells it will be fitted to: from 20,000 on the epochs fall as their number
+        grows, so that the steps stay the same. None is for fewer.
+    random_state : int, RandomState instance or None, default=None
+        Source of randomness; an int makes results repeat.
+
+    Returns
+    -------
+    estimator : QBMVAETransformer
+        Negative binomial counts, 64 spins, a restricted Boltzmann machine as prior.
+
+    Examples
+    --------
+    >>> from qestim.anndata import default_estimator
+    >>> default_estimator(200_000).max_iter
+    7
+    """
+    epochs = 70 if n_cells is None else min(70, max(1, round(70 * 20_000 / n_cells)))
+    return QBMVAETransformer(
+        64,
+        likelihood="nb",
+        prior=BoltzmannPrior("rbm"),
+        kl_weight=0.2,
+        n_hidden=(256, 256),
+        learning_rate=1e-3,
+        batch_size=128,
+        max_iter=epochs,
+        random_state=random_state,
+    )
+
+
+def embed(
+    adata,
+    *,
+    layer=None,
+    batch_key=None,
+    estimator=None,
+    space="denoised",
+    key_added="X_qbmvae",
+    chunk_size=4096,
+    random_state=0,
+):
+    """Fit a `QBMVAETransformer` to the cells and write their representation.
+
+    Writes ``adata.obsm[key_added]`` and the energy of each cell's code,
+    ``adata.obs["qbmvae_energy"]``. A backed file is read chunk by chunk; for the fit
+    its counts are spooled to a temporary file that is mapped, not loaded.
+
+    Parameters
+    ----------
+    adata : anndata.AnnData
+        Cells by genes, raw counts; in memory or backed.
+    layer : str, default=None
+        Layer of the raw counts; None is ``adata.X``.
+    batch_key : str or list of str, default=None
+        Columns of ``adata.obs`` with the batch and other categorical covariates.
+    estimator : QBMVAETransformer, default=None
+        What to fit, a clone of it; None is `default_estimator`.
+    space : {"denoised", "code"}, default="denoised"
+        What the representation is: ``"denoised"`` is up to 30 principal components of
+        the logarithm of the expression that the decoder makes of the code, averaged
+        over the batches; distances in it are those between profiles. ``"code"`` is the
+        means of the spins, as `QBMVAETransformer.transform` gives them.
+    key_added : str, default="X_qbmvae"
+        Where in ``adata.obsm`` the representation goes.
+    chunk_size : int, default=4096
+        Cells read, encoded and decoded at a time.
+    random_state : int, default=0
+        Seed of the default estimator and of the principal components.
+
+    Returns
+    -------
+    model : CellModel
+        The fitted model, for denoising, new cells and labels.
+
+    Raises
+    ------
+    ValueError
+        If ``space`` is unknown, or the counts are none.
+    KeyError
+        If the layer or a column of ``batch_key`` is absent.
+
+    Examples
+    --------
+    >>> import anndata
+    >>> from qestim.anndata import default_estimator, embed
+    >>> from qestim.datasets import make_counts
+    >>> X, _, batch = make_counts(60, 20, n_batches=2, random_state=0)
+    >>> adata = anndata.AnnData(X.astype("float32"))
+    >>> adata.obs["batch"] = [f"plate {b}" for b in batch]
+    >>> small = default_estimator(random_state=0).set_params(max_iter=2, n_hidden=16)
+    >>> _ = embed(adata, batch_key="batch", estimator=small)
+    >>> adata.obsm["X_qbmvae"].shape
+    (60, 19)
+    """
+    if space not in ("denoised", "code"):
+        raise ValueError(f"space must be 'denoised' or 'code'. Got {space!r}.")
+    if estimator is None:
+        estimator = default_estimator(adata.n_obs, random_state=random_state)
+    model = CellModel(
+        clone(estimator), list(adata.var_names), layer, batch_key, space, chunk_size
+    )
+    with contextlib.ExitStack() as stack:
+        counts = model.counts(adata)
+        if adata.isbacked and layer is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            counts = _spool(counts, adata.shape, chunk_size, pathlib.Path(folder))
+        model.estimator.fit(counts, batch=model.batches(adata))
+    if space == "denoised":
+        model.find_axes(adata, random_state)
+    model.embed(adata, key_added=key_added)
+    return model
+
+
+@dataclasses.dataclass
+class CellModel:
+    """A fitted estimator and how it reads cells.
+
+    Attributes
+    ----------
+    estimator : QBMVAETransformer
+        Fitted to the cells that `embed` was called with.
+    genes : list of str
+        Their genes, in order; other cells must have them, in any order.
+    layer, batch_key, space, chunk_size : str, str, str, int
+        As given to `embed`.
+    axes : sklearn.decomposition.PCA or None
+        Axes of the denoised space.
+    """
+
+    estimator: QBMVAETransformer
+    genes: list
+    layer: str | None
+    batch_key: str | list | None
+    space: str
+    chunk_size: int
+    axes: PCA | None = None
+
+    def embed(self, adata, *, key_added="X_qbmvae"):
+        """Write the representation and the energy of cells, seen before or not.
+
+        Their batches may be new: the code of a cell does not depend on its batch.
+
+        Parameters
+        ----------
+        adata : anndata.AnnData
+            Cells with the genes of the fit.
+        key_added : str, default="X_qbmvae"
+            Where in ``adata.obsm`` the representation goes.
+        """
+        Z, energy = [], []
+        for counts in self.chunks(adata):
+            Z.append(self.represent(counts))
+            energy.append(self.estimator.energy(counts))
+        adata.obsm[key_added] = np.concatenate(Z).astype(np.float32)
+        adata.obs["qbmvae_energy"] = np.concatenate(energy)
+
+    def denoise(self, adata, *, batch=None, key_added="qbmvae"):
+        """Write the expression that the decoder makes of each cell's code.
+
+        Parameters
+        ----------
+        adata : anndata.AnnData
+            Cells with the genes of the fit.
+        batch : label, default=None
+            Batch to decode all cells to; None is the mean over the batches of the fit.
+        key_added : str, default="qbmvae"
+            Layer to write: counts per 10,000, float32, the genes in the order of
+            ``adata``. None writes nothing and yields the chunks instead, arrays of
+            shape (at most chunk_size, n_genes), genes in the order of the fit.
+
+        Returns
+        -------
+        chunks : iterator of ndarray or None
+            With ``key_added=None``.
+
+        Raises
+        ------
+        ValueError
+            If the layer would not fit the genes of ``adata``.
+        """
+        chunks = (self._expression(counts, batch) for counts in self.chunks(adata))
+        if key_added is None:
+            return chunks
+        if adata.n_vars != len(self.genes):
+            raise ValueError(
+                f"A layer has all {adata.n_vars} genes of adata; the model knows "
+                f"{len(self.genes)}. Take adata[:, model.genes], or key_added=None."
+            )
+        place = np.argsort(self._columns(adata))
+        adata.layers[key_added] = np.concatenate([c[:, place] for c in chunks])
+        return None
+
+    def transfer_labels(
+        self, reference, query, label_key, *, n_neighbors=15, key="X_qbmvae"
+    ):
+        """Give new cells the labels of their neighbours among known ones.
+
+        Writes ``query.obs[label_key]`` and the share of neighbours that agree,
+        ``query.obs[label_key + "_share"]``; `query` is embedded where it is not.
+
+        Parameters
+        ----------
+        reference, query : anndata.AnnData
+            Cells with labels, and cells without; the reference is embedded.
+        label_key : str
+            Column of ``reference.obs``.
+        n_neighbors : int, default=15
+            Neighbours that vote.
+        key : str, default="X_qbmvae"
+            Where in ``obsm`` the representations are.
+        """
+        if key not in query.obsm:
+            self.embed(query, key_added=key)
+        known = KNeighborsClassifier(n_neighbors)
+        known.fit(reference.obsm[key], np.asarray(reference.obs[label_key], dtype=str))
+        share = known.predict_proba(query.obsm[key])
+        query.obs[label_key] = known.classes_[share.argmax(1)]
+        query.obs[f"{label_key}_share"] = share.max(1)
+
+    def represent(self, counts):
+        """Return the representation of some cells, shape (n_cells, n_dimensions)."""
+        if self.axes is None:
+            return self.estimator.transform(counts)
+        return self.axes.transform(np.log1p(self._expression(counts, None)))
+
+    def find_axes(self, adata, random_state):
+        """Find the axes of the denoised space from at most 20,000 cells."""
+        n = adata.n_obs
+        rng = np.random.default_rng(random_state)
+        chosen = rng.choice(n, min(n, _PCA_CELLS), replace=False)
+        kept = np.zeros(n, dtype=bool)
+        kept[chosen] = True
+        start, parts = 0, []
+        for counts in self.chunks(adata):
+            stop = start + counts.shape[0]
+            parts.append(self._expression(counts[kept[start:stop]], None))
+            start = stop
+        X = np.log1p(np.concatenate([part for part in parts if len(part)]))
+        self.axes = PCA(min(30, X.shape[1] - 1, len(X) - 1), random_state=random_state)
+        self.axes.fit(X)
+
+    def counts(self, adata):
+        """Return the matrix of counts of `adata`, on disk where it is backed."""
+        return adata.X if self.layer is None else adata.layers[self.layer]
+
+    def batches(self, adata):
+        """Return the covariates of the cells, or None."""
+        if self.batch_key is None:
+            return None
+        return adata.obs[self.batch_key].to_numpy()
+
+    def chunks(self, adata):
+        """Yield the counts of the genes of the fit, some cells at a time."""
+        columns, counts = self._columns(adata), self.counts(adata)
+        in_order = np.array_equal(columns, np.arange(adata.n_vars))
+        for start in range(0, adata.n_obs, self.chunk_size):
+            part = counts[start : min(start + self.chunk_size, adata.n_obs)]
+            yield part if in_order else part[:, columns]
+
+    def _columns(self, adata):
+        columns = adata.var_names.get_indexer(self.genes)
+        if (columns < 0).any():
+            missing = [self.genes[i] for i in np.flatnonzero(columns < 0)]
+            raise ValueError(
+                f"adata lacks {len(missing)} of the {len(self.genes)} genes that the "
+                f"model was fitted with: {', '.join(missing[:5])}. Add them, with the "
+                "counts 0 if they were not measured."
+            )
+        return columns
+
+    def _expression(self, counts, batch):
+        code = self.estimator.transform(counts)
+        mean = self.estimator.inverse_transform(code, batch=batch)
+        return (_PER_CELL * mean / mean.sum(1, keepdims=True)).astype(np.float32)
+
+
+def _spool(counts, shape, chunk_size, folder):
+    """Copy a matrix on disk into mapped files, as a CSR matrix; dense stays dense."""
+    starts = range(0, shape[0], chunk_size)
+    if isinstance(counts[:1], np.ndarray):
+        copy = np.lib.format.open_memmap(
+            folder / "dense.npy", mode="w+", dtype=np.float32, shape=shape
+        )
+        for start in starts:
+            copy[start : start + chunk_size] = counts[start : start + chunk_size]
+        return copy
+    lengths = []
+    with open(folder / "data", "wb") as data, open(folder / "indices", "wb") as indices:
+        for start in starts:
+            part = scipy.sparse.csr_matrix(counts[start : start + chunk_size])
+            data.write(part.data.astype(np.float32).tobytes())
+            indices.write(part.indices.astype(np.int32).tobytes())
+            lengths.append(np.diff(part.indptr))
+    indptr = np.concatenate([[0], np.cumsum(np.concatenate(lengths), dtype=np.int64)])
+    if indptr[-1] == 0:
+        raise ValueError("The counts are all zero; name the layer that has them.")
+    arrays = (
+        np.memmap(folder / "data", dtype=np.float32, mode="r"),
+        np.memmap(folder / "indices", dtype=np.int32, mode="r"),
+        indptr,
+    )
+    return scipy.sparse.csr_matrix(arrays, shape=shape)
