@@ -50,7 +50,7 @@ def default_estimator(n_cells=None, *, random_state=None):
     return QBMVAETransformer(
         64,
         likelihood="nb",
-        prior=BoltzmannPrior("rbm"),
+        prior=BoltzmannPrior("rbm", relaxation="mixed"),
         kl_weight=0.2,
         n_hidden=(256, 256),
         learning_rate=1e-3,

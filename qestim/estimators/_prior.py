@@ -54,14 +54,16 @@ class BoltzmannPrior(BaseEstimator):
         sampler says how many it gives, ``"hybrid"`` for an eighth of them.
     learning_rate : float, default=5e-3
         Rate of the prior's steps.
-    relaxation : {"straight_through", "overlap", "spike_exp"}, \
+    relaxation : {"straight_through", "mixed", "overlap", "spike_exp"}, \
             default="straight_through"
-        How the gradient of the reconstruction passes the draw of the spins.
+        What the decoder learns from, and how the gradient of the reconstruction gets
+        past the draw of the spins. ``"mixed"`` gives it the means in half of the rows,
+        which serves where codes are compared or rows denoised.
 
     See Also
     --------
-    qestim.nn.straight_through_spins, qestim.nn.overlap_spins, \
-            qestim.nn.spike_exp_spins : The relaxations.
+    qestim.nn.straight_through_spins, qestim.nn.mixed_spins, \
+            qestim.nn.overlap_spins, qestim.nn.spike_exp_spins : The relaxations.
 
     Examples
     --------
@@ -77,7 +79,9 @@ class BoltzmannPrior(BaseEstimator):
         "resample_every": [Interval(Integral, 1, None, closed="left")],
         "n_chains": [Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="left")],
-        "relaxation": [StrOptions({"straight_through", "overlap", "spike_exp"})],
+        "relaxation": [
+            StrOptions({"straight_through", "mixed", "overlap", "spike_exp"})
+        ],
     }
 
     def __init__(

@@ -10,6 +10,7 @@ from qestim.nn._likelihood import LIKELIHOODS
 from qestim.nn._partition import LogPartition
 from qestim.nn._qama import QAMA
 from qestim.nn._relaxation import (
+    mixed_spins,
     overlap_spins,
     spike_exp_spins,
     straight_through_spins,
@@ -33,6 +34,7 @@ __all__ = [
     "conditional_mean",
     "effective_beta",
     "evidence_bound",
+    "mixed_spins",
     "overlap_spins",
     "spike_exp_spins",
     "spin_entropy",
