@@ -10,6 +10,7 @@ _HOME = {
     "FitOnSelected": "qestim.estimators",
     "BoltzmannPrior": "qestim.estimators",
     "QBMVAETransformer": "qestim.estimators",
+    "QDiffusionGenerator": "qestim.estimators",
     "QuantizedQNNClassifier": "qestim.estimators",
     "QUBOFeatureSelector": "qestim.estimators",
     "compare": "qestim._compare",

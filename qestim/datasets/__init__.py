@@ -2,5 +2,6 @@
 """Simulated experiments and data sets with known answers."""
 
 from qestim.datasets._counts import make_counts
+from qestim.datasets._tokens import make_tokens
 
-__all__ = ["make_counts"]
+__all__ = ["make_counts", "make_tokens"]

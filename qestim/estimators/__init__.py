@@ -6,6 +6,7 @@ from qestim.estimators._feature_selector import QUBOFeatureSelector
 from qestim.estimators._fit_on_selected import FitOnSelected
 from qestim.estimators._prior import BoltzmannPrior
 from qestim.estimators._qbmvae import QBMVAETransformer
+from qestim.estimators._qdiffusion import QDiffusionGenerator
 from qestim.estimators._quantized import QuantizedQNNClassifier
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "BoltzmannPrior",
     "FitOnSelected",
     "QBMVAETransformer",
+    "QDiffusionGenerator",
     "QUBOFeatureSelector",
     "QuantizedQNNClassifier",
 ]

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whole candidates for the masked tokens, and the choice among them by energy."""
+
+from collections.abc import Callable
+
+import torch
+
+
+def draw_candidates(noisy, logits, mask_token, n_candidates, *, generator=None):
+    """Fill every mask from its own logits, some times over.
+
+    Parameters
+    ----------
+    noisy : tensor of shape (batch, length), dtype int64
+        Sequences with masks.
+    logits : tensor of shape (batch, length, n_tokens)
+        Of the denoiser.
+    mask_token : int
+        The mask.
+    n_candidates : int
+        Candidates a sequence.
+    generator : torch.Generator, default=None
+        Source of randomness.
+
+    Returns
+    -------
+    candidates : tensor of shape (batch, n_candidates, length), dtype int64
+        Equal to ``noisy`` where that has no mask.
+    """
+    where = noisy == mask_token
+    candidates = noisy[:, None].repeat(1, n_candidates, 1)
+    p = logits[where].float().softmax(1)
+    if len(p):
+        drawn = torch.multinomial(p, n_candidates, True, generator=generator)
+        candidates.transpose(1, 2)[where] = drawn
+    return candidates
+
+
+def log_likelihood(noisy, candidates, logits, mask_token):
+    """Return the denoiser's log-likelihood of candidates' new tokens.
+
+    Parameters
+    ----------
+    noisy, candidates, logits, mask_token
+        As of `draw_candidates`.
+
+    Returns
+    -------
+    log_mu : tensor of shape (batch, n_candidates)
+        In nats.
+    """
+    masked = noisy == mask_token
+    safe = torch.where(masked[:, None], candidates, 0)
+    log_p = logits.float().log_softmax(2)
+    each = log_p.gather(2, safe.transpose(1, 2))  # (batch, length, n_candidates)
+    return (each * masked[:, :, None]).sum(1)
+
+
+class CandidateGuide(torch.nn.Module):
+    r"""A guide that chooses among candidates by self-normalised importance weights.
+
+    The target is :math:`p(x | x_t) \propto \mu(x | x_t)\, e^{-E(x, x_t)}` with the
+    denoiser's :math:`\mu`, in which the masked tokens are independent. Of k candidates
+    drawn from :math:`\mu`, one is taken with probability proportional to
+    :math:`e^{-E}`; its law differs from the target by a term of order 1 / k.
+
+    A guide defines ``energy(noisy, candidates, logits)``, of shape
+    (batch, n_candidates).
+
+    Parameters
+    ----------
+    n_tokens : int
+        Size of the vocabulary; ``n_tokens`` is the mask.
+    """
+
+    energy: Callable[..., torch.Tensor]
+
+    def __init__(self, n_tokens):
+        super().__init__()
+        self.n_tokens = n_tokens
+        self.mask_token = n_tokens
+
+    @torch.no_grad()
+    def choose(self, noisy, logits, n_candidates, *, generator=None):
+        """Return one candidate a sequence.
+
+        Parameters
+        ----------
+        noisy : tensor of shape (batch, length), dtype int64
+            Sequences with masks.
+        logits : tensor of shape (batch, length, n_tokens)
+            Of the denoiser.
+        n_candidates : int
+            Candidates to choose from.
+        generator : torch.Generator, default=None
+            Source of randomness.
+
+        Returns
+        -------
+        tokens : tensor of shape (batch, length), dtype int64
+            Without masks.
+        """
+        candidates = draw_candidates(
+            noisy, logits, self.mask_token, n_candidates, generator=generator
+        )
+        if n_candidates > 1:
+            weights = (-self.energy(noisy, candidates, logits)).softmax(1)
+            index = torch.multinomial(weights, 1, generator=generator)
+            return candidates[torch.arange(len(noisy)), index[:, 0]]
+        return candidates[:, 0]
+
+    def contrast(self, noisy, tokens, logits, n_negatives, *, generator=None):
+        r"""Return the loss of telling the truth from the denoiser's own candidates.
+
+        Noise-contrastive estimation that ranks: the log-loss of finding the true
+        sequence among itself and ``n_negatives`` candidates by :math:`e^{-E}`. Its
+        minimum is at :math:`E = \log \mu(x|x_t) - \log p(x|x_t)` up to a function of
+        :math:`x_t`, which no choice sees.
+
+        Parameters
+        ----------
+        noisy : tensor of shape (batch, length), dtype int64
+            Masked sequences.
+        tokens : tensor of shape (batch, length), dtype int64
+            The same sequences before.
+        logits : tensor of shape (batch, length, n_tokens)
+            Of the denoiser; no gradient reaches them.
+        n_negatives : int
+            Candidates a sequence.
+        generator : torch.Generator, default=None
+            Source of randomness.
+
+        Returns
+        -------
+        loss : tensor of shape (batch,)
+            In nats; log(1 + n_negatives) for an energy that knows nothing.
+
+        References
+        ----------
+        .. [1] Ma and Collins, "Noise contrastive estimation and negative sampling for
+               conditional models", EMNLP 2018, section 3. arXiv:1809.01812
+        """
+        logits = logits.detach()
+        negatives = draw_candidates(
+            noisy, logits, self.mask_token, n_negatives, generator=generator
+        )
+        candidates = torch.cat([tokens[:, None], negatives], 1)
+        return -(-self.energy(noisy, candidates, logits)).log_softmax(1)[:, 0]

@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contract of QDiffusionGenerator, in place of scikit-learn's checks."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+
+from qestim import QDiffusionGenerator
+from qestim.samplers import SimulatedAnnealingSampler
+
+WORDS = ["abcabc", "bcabca", "cabcab", "abcab"] * 12
+SMALL = {
+    "width": 8,
+    "n_heads": 2,
+    "n_layers": 1,
+    "n_visible": 8,
+    "n_hidden": 8,
+    "n_steps": 3,
+    "n_candidates": 3,
+    "max_iter": 2,
+    "guide_max_iter": 2,
+    "random_state": 0,
+}
+
+
+def small(**more):
+    return QDiffusionGenerator(**{**SMALL, **more})
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return small().fit(WORDS)
+
+
+@pytest.fixture(scope="module")
+def fitted_numbers():
+    return small().fit(np.tile(np.arange(6) % 4, (20, 1)))
+
+
+def test_constructor_only_assigns_and_clones():
+    model = small(guide_window=[0.2, 0.8])
+    assert clone(model).get_params() == model.get_params()
+    assert QDiffusionGenerator().get_params()["n_candidates"] == 8
+
+
+@pytest.mark.parametrize("name", sorted(QDiffusionGenerator._parameter_constraints))
+def test_a_bad_parameter_is_named(name):
+    with pytest.raises(ValueError, match=name):
+        QDiffusionGenerator(**{name: object()}).fit(WORDS)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"guide_window": (0.5, 0.2)}, "guide_window"),
+        ({"guide_window": (0.5,)}, "guide_window"),
+        ({"width": 6}, "multiple of 4"),
+        ({"width": 8, "n_heads": 3}, "n_heads"),
+        ({"sampler": SimulatedAnnealingSampler}, "instance"),
+    ],
+)
+def test_settings_that_contradict_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        small(**settings).fit(WORDS)
+
+
+def test_everything_before_fit_says_so():
+    for call in ("score", "perplexity", "energy", "guide_score"):
+        with pytest.raises(NotFittedError):
+            getattr(small(), call)(WORDS)
+    with pytest.raises(NotFittedError):
+        small().sample()
+
+
+def test_strings_come_back_as_strings(fitted):
+    samples = fitted.sample(20, random_state=0)
+    assert all(isinstance(s, str) and set(s) <= set("abc") for s in samples)
+    assert {len(s) for s in samples} == {5, 6}
+    assert fitted.characters_ == "abc"
+
+
+def test_integers_come_back_as_an_array(fitted_numbers):
+    samples = fitted_numbers.sample(7, random_state=0)
+    assert samples.shape == (7, 6)
+    assert samples.dtype == np.int64
+    assert ((samples >= 0) & (samples < 4)).all()
+
+
+def test_padded_and_ragged_sequences_are_the_same_thing():
+    ragged = [[0, 1, 2], [1, 0], [2, 2, 1, 0]] * 5
+    padded = np.full((15, 4), -1)
+    for row, sequence in zip(padded, ragged, strict=True):
+        row[: len(sequence)] = sequence
+    one, two = small().fit(ragged), small().fit(padded)
+    assert one.loss_curve_ == two.loss_curve_
+    assert one.score(ragged) == two.score(padded)
+    assert sorted({len(s) for s in one.sample(30, random_state=1)}) == [2, 3, 4]
+
+
+def test_seeds_reproduce(fitted):
+    again = small().fit(WORDS)
+    assert again.loss_curve_ == fitted.loss_curve_
+    assert again.guide_loss_curve_ == fitted.guide_loss_curve_
+    assert again.sample(5, random_state=3) == fitted.sample(5, random_state=3)
+    assert fitted.sample(5, random_state=3) != fitted.sample(5, random_state=4)
+    assert small(random_state=1).fit(WORDS).loss_curve_ != fitted.loss_curve_
+
+
+def test_global_generators_stay_as_they_were():
+    torch.manual_seed(0)
+    np.random.seed(0)
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    small().fit(WORDS).sample(2, random_state=0)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert (np.random.get_state()[1] == before[1]).all()
+
+
+@pytest.mark.parametrize("remask", ["ancestral", "confidence"])
+def test_infilling_keeps_every_given_token(fitted, fitted_numbers, remask):
+    for sample in clone_fitted(fitted, remask).sample(
+        20, infill="a__a_c", random_state=0
+    ):
+        assert (sample[0], sample[3], sample[5]) == ("a", "a", "c")
+        assert len(sample) == 6
+    template = np.array([-1, 3, -1, -1, 0, -1])
+    model = clone_fitted(fitted_numbers, remask)
+    samples = model.sample(20, infill=template, random_state=0)
+    assert (samples[:, [1, 4]] == [3, 0]).all()
+
+
+def clone_fitted(model, remask):
+    return pickle.loads(pickle.dumps(model)).set_params(remask=remask)
+
+
+def test_a_prefix_stays_and_sets_the_least_length(fitted):
+    samples = fitted.sample(30, prefix="cabcab", random_state=0)
+    assert set(samples) == {"cabcab"}
+    assert {len(s) for s in fitted.sample(30, prefix="ab", random_state=0)} == {5, 6}
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ({"prefix": "abcabca"}, "prefix has 7 tokens; the model takes at most 6"),
+        ({"infill": "abc____"}, "infill has 7"),
+        ({"prefix": "abz"}, "not in the vocabulary"),
+        ({"prefix": [0, 1]}, "must be a string"),
+        ({"infill": ""}, "empty"),
+        ({"infill": "a_", "prefix": "a"}, "not both"),
+        ({"infill": "a_", "blank": "a"}, "blank"),
+        ({"n_samples": 0}, "n_samples"),
+    ],
+)
+def test_bad_requests_are_refused(fitted, call, message):
+    with pytest.raises(ValueError, match=message):
+        fitted.sample(**call)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ([], "empty"),
+        ([[]], "no token"),
+        (["ab", ""], "Sequence 1 is empty"),
+        ("abab", "single string"),
+        (["ab", [1, 2]], "mixes"),
+        ([[0, -1, 2]], "filling"),
+        ([[0.5, 1.0]], "whole numbers"),
+        ([[np.nan, 1.0]], "whole numbers"),
+        (np.zeros(3, dtype=int), "shape"),
+        ([0, 1, 2], "single number"),
+    ],
+)
+def test_bad_sequences_are_refused(X, message):
+    with pytest.raises(ValueError, match=message):
+        small().fit(X)
+
+
+def test_tokens_out_of_range_are_refused(fitted, fitted_numbers):
+    with pytest.raises(ValueError, match=r"token 5; the vocabulary is 0 \.\. 3"):
+        small(n_tokens=4).fit([[0, 5]])
+    with pytest.raises(ValueError, match="token 9"):
+        fitted_numbers.score([[0, 9]])
+    with pytest.raises(ValueError, match="not in the vocabulary"):
+        fitted.energy(["abx"])
+    with pytest.raises(ValueError, match="at most 6"):
+        fitted.score(["abcabcabc"])
+
+
+def test_score_is_the_bound_and_perplexity_its_exponential(fitted):
+    score = fitted.score(WORDS)
+    assert score == fitted.score(WORDS) < 0
+    assert fitted.perplexity(WORDS) == pytest.approx(np.exp(-score))
+    # Every word has three equal beginnings to guess from at least.
+    longer = small(max_iter=40, learning_rate=1e-2, guide=None).fit(WORDS)
+    assert longer.score(WORDS) > score
+    assert -longer.score(WORDS) > np.log(3) / 6 - 0.05
+
+
+def test_the_energy_prefers_what_it_was_fitted_on():
+    X = ["aaaa", "bbbb", "cccc"] * 30
+    model = small(
+        max_iter=10, guide_max_iter=30, learning_rate=1e-2, n_candidates=8
+    ).fit(X)
+    energy = model.energy(["aaaa", "bbbb", "abca", "cabb"])
+    assert energy[:2].max() < energy[2:].min()
+    assert model.guide_score(X) > 0.5
+    one_step = model.set_params(n_steps=1, n_candidates=64)
+    guided = np.mean([len(set(s)) == 1 for s in one_step.sample(100, random_state=0)])
+    alone = clone_fitted(model, "ancestral")
+    alone.guide_ = None
+    free = np.mean([len(set(s)) == 1 for s in alone.sample(100, random_state=0)])
+    assert guided > 0.5 > 0.2 > free
+
+
+def test_without_a_guide_there_is_no_energy():
+    model = small(guide=None).fit(WORDS)
+    assert model.guide_ is None
+    assert model.sampler_report_["kind"] == "no guide"
+    for call in (model.energy, model.guide_score):
+        with pytest.raises(ValueError, match="guide=None"):
+            call(WORDS)
+
+
+def test_early_stopping_returns_to_the_best_state():
+    model = small(
+        n_iter_no_change=2, max_iter=60, guide_max_iter=30, learning_rate=0.3
+    ).fit(WORDS)
+    assert model.n_iter_ < 60
+    assert len(model.validation_scores_) == model.n_iter_
+    best = int(np.argmax(model.validation_scores_))
+    assert model.n_iter_ - best - 1 == 2
+    assert len(model.guide_validation_scores_) == len(model.guide_loss_curve_)
+
+
+def test_states_show_the_unmasking(fitted):
+    samples, states = fitted.sample(4, random_state=0, return_states=True)
+    assert states.shape == (4, 4, max(len(s) for s in samples))
+    masks = (states == -1).sum((1, 2))
+    assert masks[-1] == 0
+    assert (np.diff(masks) <= 0).all()
+    assert states.min() >= -2
+    assert "".join(fitted.characters_[k] for k in states[-1, 0] if k >= 0) == samples[0]
+
+
+def test_save_and_load(fitted, tmp_path):
+    fitted.save(tmp_path / "model")
+    loaded = QDiffusionGenerator.load(tmp_path / "model")
+    assert loaded.get_params() == fitted.get_params()
+    assert loaded.sample(4, random_state=0) == fitted.sample(4, random_state=0)
+    assert loaded.score(WORDS) == fitted.score(WORDS)
+    assert np.array_equal(loaded.energy(WORDS[:3]), fitted.energy(WORDS[:3]))
+    assert loaded.loss_curve_ == fitted.loss_curve_
+
+
+def test_a_saved_sampler_has_to_be_given_again(tmp_path):
+    sampler = SimulatedAnnealingSampler(num_sweeps=2, num_reads=2)
+    pairs = [(0, 2), (1, 3), (2, 3)]
+    model = small(sampler=sampler, guide=pairs, n_visible=2, n_hidden=2)
+    model.set_params(max_iter=1, guide_max_iter=1).fit(WORDS[:8])
+    model.save(tmp_path)
+    with pytest.raises(ValueError, match="give a sampler"):
+        QDiffusionGenerator.load(tmp_path)
+    loaded = QDiffusionGenerator.load(tmp_path, sampler=sampler)
+    assert loaded.sampler_report_["kind"] == "sampler"
+    assert set(loaded.sample(3, random_state=0)[0]) <= set("abc")
+
+
+def test_files_that_do_not_belong_together_are_refused(fitted, tmp_path):
+    fitted.save(tmp_path)
+    facts = json.loads((tmp_path / "model.json").read_text())
+    wrong = {**facts, "characters": "abcd", "n_tokens": 4}
+    (tmp_path / "model.json").write_text(json.dumps(wrong))
+    with pytest.raises(ValueError, match="vocabulary does not match"):
+        QDiffusionGenerator.load(tmp_path)
+    (tmp_path / "model.json").write_text(json.dumps({**facts, "characters": "ab"}))
+    with pytest.raises(ValueError, match="characters are 2"):
+        QDiffusionGenerator.load(tmp_path)
+    (tmp_path / "model.json").write_text(json.dumps({**facts, "format": 0}))
+    with pytest.raises(ValueError, match="format 0"):
+        QDiffusionGenerator.load(tmp_path)
+    with pytest.raises(ValueError, match=r"no model\.json"):
+        QDiffusionGenerator.load(tmp_path / "elsewhere")
+
+
+def test_the_weights_are_plain_safetensors(fitted, tmp_path):
+    fitted.save(tmp_path)
+    weights = safetensors.torch.load_file(tmp_path / "weights.safetensors")
+    assert "guide.machine.J" in weights
+    assert torch.equal(weights["denoiser.head.bias"], fitted.denoiser_.head.bias)
+
+
+def test_the_sampler_can_be_tuned():
+    model = small(
+        sampler=SimulatedAnnealingSampler(num_reads=2),
+        n_visible=3,
+        n_hidden=2,
+        max_iter=1,
+        guide_max_iter=1,
+        n_candidates=2,
+        batch_size=24,
+    )
+    search = GridSearchCV(
+        model,
+        {"sampler__num_sweeps": [1, 3]},
+        scoring=QDiffusionGenerator.guide_score,
+        cv=2,
+    )
+    search.fit(WORDS[:24])
+    assert search.best_estimator_.sampler_report_["calls"] == 1
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert search.best_estimator_.sampler_ is not search.best_estimator_.sampler
+
+
+def test_another_backbone_plugs_in(fitted):
+    class Constant:
+        def logits(self, tokens, t):
+            return torch.tensor([0.0, 0.0, 30.0]).expand(*tokens.shape, 3)
+
+    model = clone_fitted(fitted, "ancestral")
+    model.denoiser_ = Constant()
+    assert set("".join(model.sample(5, random_state=0))) == {"c"}
