@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How rows are chosen: measured in chunks, filtered, compared, and solved for."""
 
+import math
 from numbers import Real
 
 import numpy as np
@@ -66,10 +67,9 @@ class PoolQuery(BaseEstimator):
         if n is not None and batch_size is not None:
             raise ValueError("Give n or batch_size, not both: they mean the same.")
         n = batch_size if n is None else n
-        if n is not None and not (isinstance(n, Real) and np.isfinite(n)):
+        if n is not None and not (isinstance(n, Real) and math.isfinite(n)):
             raise ValueError(
-                f"n must be a number of rows. Got {n if np.isscalar(n) else type(n)}; "
-                "labels go in as y=..."
+                f"n must be a number of rows. Got {n!r:.40}; labels go in as y=..."
             )
         if y is None:
             check_is_fitted(self)
