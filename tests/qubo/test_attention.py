@@ -55,6 +55,11 @@ class TestSparsemax:
             assert weights.sum() == pytest.approx(1)
         assert problem._level_form("auto").offset < 4
 
+    def test_automatic_penalty_keeps_equal_keys_from_leaving_together(self):
+        # One of four equal keys costs 1/4 more than none, but for the penalty.
+        problem = AttentionProblem(np.zeros((1, 1, 4)), mode="sparsemax", bits=1)
+        assert lowest_levels(problem)[0].sum() == 1
+
     def test_closed_form_is_the_projection(self):
         scores = normal(0, 50, 6) * 2
         scores[:, 2] = -np.inf
@@ -131,6 +136,15 @@ class TestMasks:
             [[2.0, 1.9, 1.0, 0.9]], mode="shared", k=2, keys=keys, redundancy=3.0
         )
         assert ground_state(problem)[0, :2].sum() == 1
+
+    def test_opposite_keys_do_not_pull_each_other_in(self):
+        keys = np.concatenate([np.eye(3), -np.eye(3)])[None]
+        scores = [[1.0, 0.9, 0.8, 0.7, 0.6, 0.5]]
+        problem = AttentionProblem(
+            scores, mode="shared", k=3, keys=keys, redundancy=1.0
+        )
+        free = dimod.ExactSolver().sample(problem.to_bqm()).first.sample
+        assert sum(free.values()) == 3
 
     def test_annealed_reads_are_mostly_feasible_and_good(self):
         problem = AttentionProblem.from_attention(

@@ -59,6 +59,18 @@ def test_a_functional_is_never_between_zero_and_one():
     assert set(arrays.owner) == {0, 1, 2, 3, 4}
 
 
+def test_a_right_side_between_two_values_comes_down():
+    x, y, z = dimod.Binaries("xyz")
+    cqm = dimod.ConstrainedQuadraticModel()
+    cqm.set_objective(x + y + z)
+    cqm.add_constraint(2 * x + 2 * y + 2 * z <= 5)
+    arrays = ConstrainedArrays.from_cqm(cqm)
+    bits = every_state(arrays.num_bits)
+    functionals = (arrays.G @ arrays.lift(bits).T).T + arrays.g0
+    held = {tuple(row) for row in bits[(functionals == 0).all(axis=1), :3].tolist()}
+    assert held == {tuple(row) for row in every_state(3).tolist()} - {(1, 1, 1)}
+
+
 def test_inequalities_of_two_bits_take_no_slack():
     x, y = dimod.Binaries("xy")
     forbidden = [(x + y <= 1, (1, 1)), (x - y >= 0, (0, 1)), (x + y >= 1, (0, 0))]
