@@ -140,8 +140,6 @@ def run_sections(name, title, sections, peers, parents=()):
     if asked.quick:
         name += "_quick"
     found = {}
-    if asked.only and (RESULTS / f"{name}.json").exists():
-        found = json.loads((RESULTS / f"{name}.json").read_text())["sections"]
     cores = os.sched_getaffinity(0)
     table = ""
     for key, (run, needs_cores) in sections.items():
@@ -150,8 +148,12 @@ def run_sections(name, title, sections, peers, parents=()):
         print(f"{key} ...", flush=True)
         if not needs_cores:
             pin_core()
-        found[key] = run(asked.quick)
+        section = run(asked.quick)
         os.sched_setaffinity(0, cores)
+        # Read here: another run may have measured other sections meanwhile.
+        if asked.only and (RESULTS / f"{name}.json").exists():
+            found = json.loads((RESULTS / f"{name}.json").read_text())["sections"]
+        found[key] = section
         # Written after every section: a later one that dies loses nothing.
         report = {
             "title": title,

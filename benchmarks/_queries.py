@@ -211,7 +211,8 @@ def difference(ours_, theirs):
     """Write the mean paired difference with its standard error."""
     gap = np.subtract(ours_, theirs)
     error = gap.std(ddof=1) / np.sqrt(len(gap))
-    return f"{gap.mean():+.4f} ± {error:.4f} ({gap.mean() / error:+.1f})"
+    ratio = f" ({gap.mean() / error:+.1f})" if error else ""
+    return f"{gap.mean():+.4f} ± {error:.4f}{ratio}"
 
 
 def digits(seed):

@@ -55,11 +55,11 @@ class ActiveSampleSelector(PoolQuery):
             "expected_gradient_length"} or callable, default="margin"
         Measure of uncertainty. ``"committee"`` is the disagreement of clones fitted on
         bootstrap draws and works for regression too; a callable takes the fitted
-        estimator and rows and returns numbers of at least 0.
+        estimator and rows and returns numbers of at least 0. Its square counts.
     coverage : float or "auto", default="auto"
         Share, 0 to 1, of the coverage in the gain of a candidate; the rest is a half
-        its own informativeness and a half that around it. ``"auto"`` is the mean
-        informativeness of the pool: while nearly everything is uncertain it is best
+        its own uncertainty and a half that around it. ``"auto"`` is the mean
+        uncertainty of the pool: while nearly everything is uncertain it is best
         covered. Without unlabelled rows it is 1.
     redundancy : float, default=1.0
         Weight :math:`\lambda` of what two chosen rows share, dimensionless. At 0 the
@@ -72,7 +72,7 @@ class ActiveSampleSelector(PoolQuery):
     gamma : float or "median", default="median"
         Inverse squared width of "rbf"; ``"median"`` is 4 over the median squared
         distance.
-    n_candidates : int, default=600
+    n_candidates : int, default=2000
         Only so many of the most informative rows of a pool are compared.
     n_dense : int, default=4000
         Above so many rows `fit_resample` compares near neighbours only.
@@ -177,7 +177,7 @@ class ActiveSampleSelector(PoolQuery):
         label_similarity=0.5,
         similarity="rbf",
         gamma="median",
-        n_candidates=600,
+        n_candidates=2000,
         n_dense=4000,
         embedding=None,
         n_committee=5,

@@ -114,14 +114,16 @@ class PoolQuery(BaseEstimator):
             shuffled = rng.permutation(len(X))
             top = shuffled[np.argpartition(-measured[shuffled], count)[:count]]
             top.sort()
-        rows = Rows(self._embed(X[top]), measured[top])
+        # Squares: variances rather than deviations, and less of what is nearly sure.
+        rows = Rows(self._embed(X[top]), measured[top] ** 2)
         predict = getattr(self.estimator_, "predict_proba", None)
         if self.label_similarity and predict is not None:
             rows.beliefs = np.sqrt(predict(X[top]))
         labeled = self._labeled if len(self._labeled) else None
         coverage = self.coverage
         if coverage == "auto":
-            coverage = float(measured.mean() / max(1.0, measured.max()))
+            squares = measured**2
+            coverage = float(squares.mean() / max(1.0, squares.max()))
         chosen = self._choose(rows, labeled, n, coverage, max(self.n_dense, count))
         gains = np.full(len(X), np.nan)
         gains[top] = self.problem_.utility
