@@ -2,6 +2,7 @@
 """Estimators with a sampler inside, in scikit-learn's words."""
 
 from qestim.estimators._active_selector import ActiveSampleSelector
+from qestim.estimators._boltzmann_machine import BoltzmannMachineTransformer
 from qestim.estimators._feature_selector import QUBOFeatureSelector
 from qestim.estimators._fit_on_selected import FitOnSelected
 from qestim.estimators._prior import BoltzmannPrior
@@ -12,6 +13,7 @@ from qestim.estimators._quantized import QuantizedQNNClassifier
 __all__ = [
     "ActiveSampleSelector",
     "BoltzmannPrior",
+    "BoltzmannMachineTransformer",
     "FitOnSelected",
     "QBMVAETransformer",
     "QDiffusionGenerator",

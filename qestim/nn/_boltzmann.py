@@ -6,7 +6,7 @@ from numbers import Integral
 import numpy as np
 import torch
 
-from qestim.nn._graph import colours_of, pairs_of
+from qestim.nn._graph import colours_of, index_of, pairs_of
 from qestim.nn._hidden import free_energy, mean_field
 from qestim.nn._normalisation import Normalisation
 from qestim.qubo import IsingArrays
@@ -173,8 +173,8 @@ class BoltzmannMachine(Normalisation, torch.nn.Module):
         held = torch.zeros(self.n_units, dtype=torch.bool)
         if clamped is not None:
             held[torch.as_tensor(clamped)] = True
-        moving = [c[~held[c]] for c in self.colours]
-        blocks = [(c, J[:, c], self.h[c]) for c in moving if len(c)]
+        moving = [index_of(c[~held[c]]) for c in self.colours if not held[c].all()]
+        blocks = [(c, J[:, c].contiguous(), self.h[c]) for c in moving]
         for _ in range(n_sweeps):
             for c, J_c, h_c in blocks:
                 field = spins @ J_c + h_c
@@ -187,7 +187,7 @@ class BoltzmannMachine(Normalisation, torch.nn.Module):
                     dtype=flip.dtype,
                     device=flip.device,
                 )
-                spins[:, c] *= torch.where(u < flip, -1.0, 1.0).to(spins)
+                spins[:, c] *= (u < flip).to(spins).mul_(-2).add_(1)
         return spins
 
     def hidden_means(self, visible):
@@ -287,7 +287,7 @@ class BoltzmannMachine(Normalisation, torch.nn.Module):
         u = torch.rand(
             shape, generator=generator, dtype=self.h.dtype, device=self.h.device
         )
-        return torch.where(u < 0.5, 1.0, -1.0).to(u.dtype)
+        return (u < 0.5).to(u).mul_(2).sub_(1)
 
     def to_ising(self):
         """Return the energy as `qestim.qubo.IsingArrays` of ``0 .. n-1``."""

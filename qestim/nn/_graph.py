@@ -63,3 +63,10 @@ def colours_of(n, pairs):
     for spin in range(n):
         classes[colour[spin]].append(spin)
     return [torch.tensor(c) for c in classes]
+
+
+def index_of(spins):
+    """Return a slice where spins follow one another: much faster than a list."""
+    if len(spins) and int(spins[-1]) - int(spins[0]) == len(spins) - 1:
+        return slice(int(spins[0]), int(spins[-1]) + 1)
+    return spins

@@ -64,7 +64,7 @@ class Normalisation:
         spins=None,
         max_states=2**18,
         n_chains=1024,
-        n_betas=1000,
+        n_betas=None,
         generator=None,
     ):
         """Return a lower and an upper bound of log Z.
@@ -83,8 +83,9 @@ class Normalisation:
             Largest enumeration.
         n_chains : int, default=1024
             Chains from independent spins.
-        n_betas : int, default=1000
-            Steps of the path, one sweep each.
+        n_betas : int, default=None
+            Steps of the path, one sweep each; None takes as few of 100, 400 and 1600
+            as bring the bounds within 0.1 nat.
         generator : torch.Generator, default=None
             Source of randomness.
 
