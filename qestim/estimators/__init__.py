@@ -12,8 +12,8 @@ from qestim.estimators._quantized import QuantizedQNNClassifier
 
 __all__ = [
     "ActiveSampleSelector",
-    "BoltzmannPrior",
     "BoltzmannMachineTransformer",
+    "BoltzmannPrior",
     "FitOnSelected",
     "QBMVAETransformer",
     "QDiffusionGenerator",
