@@ -7,12 +7,12 @@ forest that tells draws from held-out cells (out of fold, on 30 principal compon
 the log-normalised held-out and drawn cells; 0.5 cannot tell). The correlation error is
 the root mean square over pairs of the 200 most variable genes of the difference between
 Pearson correlations in 2,000 draws and in the held-out cells. Training cells stand for
-the best that can be reached.
+the best that can be reached. Our models have one hidden layer of 128 and 50 epochs.
 """
 
 import numpy as np
 from _cell_data import lognorm, symphony, synthetic, variable_genes
-from _cell_models import NAMES, estimator
+from _cell_models import NAMES, SMALL, estimator
 from _cell_paired import SEEDS, mean_and_sd, paired
 from _cell_peers import SCVI, scvi_model
 from _measure import data_folder
@@ -30,7 +30,7 @@ def two_sample_auc(drawn, held_out, seed):
     X = np.concatenate([lognorm(drawn), lognorm(held_out)])
     Z = PCA(min(30, *X.shape), random_state=seed).fit_transform(X)
     y = np.repeat([0, 1], [drawn.shape[0], held_out.shape[0]])
-    forest = RandomForestClassifier(200, min_samples_leaf=3, random_state=seed)
+    forest = RandomForestClassifier(100, min_samples_leaf=3, random_state=seed)
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)
     p = cross_val_predict(forest, Z, y, cv=folds, method="predict_proba")
     return roc_auc_score(y, p[:, 1])
@@ -52,7 +52,7 @@ def draw_ours(graph, quick):
     """Return a method that fits a prior and draws cells like those asked for."""
 
     def draw(train, seed, like):
-        model = estimator(graph, seed, quick)
+        model = estimator(graph, seed, quick, **SMALL)
         model.fit(train.counts, batch=train.batch)
         size = np.asarray(like.counts.sum(1)).ravel() / np.median(
             np.asarray(train.counts.sum(1))

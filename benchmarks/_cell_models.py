@@ -13,21 +13,25 @@ NAMES = {
     "gaussian": "QBM-VAE, Gaussian",
 }
 
+# For the sections that fit many models; for `estimator`.
+SMALL = {"n_hidden": 128, "max_iter": 50}
+
 
 def estimator(graph, seed, quick, **params):
     """Return the unfitted estimator that `qestim.anndata.embed` uses by default."""
     model = default_estimator(random_state=seed).set_params(prior__graph=graph)
+    model.set_params(**params)
     if quick:
         model.set_params(max_iter=6, n_components=12, n_hidden=32)
-    return model.set_params(**params)
+    return model
 
 
-def method(graph, quick, *, space="denoised"):
+def method(graph, quick, *, space="denoised", **params):
     """Return the method that embeds cells with a prior."""
 
     def represent(cells, seed):
         adata = cells.adata()
-        model = estimator(graph, seed, quick)
+        model = estimator(graph, seed, quick, **params)
         embed(adata, estimator=model, batch_key="batch", space=space)
         return np.asarray(adata.obsm["X_qbmvae"])
 

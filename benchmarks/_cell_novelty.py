@@ -4,13 +4,14 @@
 Every model is fitted on three quarters of the cells of the other types; the score is
 the area under the curve that tells the left-out type from the remaining quarter. Beside
 the energy of the prior and the bound stand the reconstruction error, the depth of a
-cell alone, and the 95th percentile of 1,000 permutations of the labels.
+cell alone, and the 95th percentile of 1,000 permutations of the labels. One hidden
+layer of 128 and 50 epochs.
 """
 
 import numpy as np
 import scipy.stats
 from _cell_data import symphony, synthetic
-from _cell_models import NAMES, estimator
+from _cell_models import NAMES, SMALL, estimator
 from _cell_paired import SEEDS, mean_and_sd
 from _measure import data_folder
 from sklearn.metrics import roc_auc_score
@@ -30,7 +31,7 @@ def reconstruction_error(model, cells):
 
 def scores_of(graph, train, test, seed, quick):
     """Return what could tell new cells, {name: more is newer}."""
-    model = estimator(graph, seed, quick).fit(train.counts, batch=train.batch)
+    model = estimator(graph, seed, quick, **SMALL).fit(train.counts, batch=train.batch)
     depth = np.asarray(test.counts.sum(1)).ravel()
     bound = model.score_samples(test.counts, batch=test.batch)
     return {
@@ -59,7 +60,7 @@ def run(quick):
         return {"rows": [], "note": "The data folder is absent."}
     seeds = list(SEEDS)[: 2 if quick else None]
     names = ("0",) if quick else LEFT_OUT
-    graphs = ("rbm", "bernoulli")
+    graphs = ("rbm",)
     rows = []
     for name in names:
         found: dict = {}

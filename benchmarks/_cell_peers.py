@@ -7,6 +7,7 @@ Harmony and scVI are asked for only where they are installed.
 
 import importlib.util
 import logging
+import os
 import warnings
 
 import numpy as np
@@ -15,6 +16,7 @@ from _cell_data import lognorm
 from sklearn.decomposition import PCA
 
 HARMONY = importlib.util.find_spec("harmonypy") is not None
+DIMENSIONS = [int(n) for n in os.environ.get("QESTIM_SCVI", "10 30 64").split()]
 SCVI = importlib.util.find_spec("scvi") is not None
 
 
@@ -134,5 +136,5 @@ def peers(quick):
         found["Harmony"] = harmony
     found["Gaussian VAE"] = gaussian_vae
     if SCVI and not quick:
-        found |= {f"scVI {n}": scvi(n) for n in (10, 30, 64)}
+        found |= {f"scVI {n}": scvi(n) for n in DIMENSIONS}
     return found

@@ -17,7 +17,7 @@ WIDTHS = {"n_components": 10, "n_hidden": 128, "batch_size": 128}
 def run(quick):
     """Alternate the fits; without scVI our own times stand alone."""
     cells = synthetic() if quick or not data_folder() else symphony()
-    epochs = 2 if quick else 30
+    epochs = 2 if quick else 15
 
     def ours(graph):
         model = estimator(graph, 0, quick, max_iter=epochs, **WIDTHS)

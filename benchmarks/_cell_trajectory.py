@@ -5,14 +5,15 @@ Pseudotime is the length of the shortest way over the graph of 15 neighbours fro
 well nearest to the mean of a path's first group, all batches of a path together; the
 score is the absolute Spearman correlation with the known step, the mean of three paths.
 Proportions are predicted by ridge regression over five folds (of whole wells where
-batches share them): the mean R² of the three lines.
+batches share them): the mean R² of the three lines. Our models have one hidden
+layer of 128 and 50 epochs.
 """
 
 import numpy as np
 import scipy.stats
 from _cell_cache import represent
 from _cell_data import read
-from _cell_models import NAMES, method
+from _cell_models import NAMES, SMALL, method
 from _cell_paired import SEEDS, mean_and_sd, paired
 from _cell_peers import SCVI, gaussian_vae, pca, scvi
 from _measure import data_folder
@@ -82,9 +83,9 @@ def run(quick):
     if SCVI:
         theirs["scVI 10"] = scvi(10)
     methods = theirs | {
-        flat: method("rbm", quick),
-        code: method("rbm", quick, space="code"),
-        NAMES["gaussian"]: method("gaussian", quick),
+        flat: method("rbm", quick, **SMALL),
+        code: method("rbm", quick, space="code", **SMALL),
+        NAMES["gaussian"]: method("gaussian", quick, **SMALL),
     }
     rows = []
     for title, (name, columns) in SETS.items():

@@ -54,15 +54,16 @@ class BoltzmannPrior(BaseEstimator):
         sampler says how many it gives, ``"hybrid"`` for an eighth of them.
     learning_rate : float, default=5e-3
         Rate of the prior's steps.
-    relaxation : {"straight_through", "mixed", "overlap", "spike_exp"}, \
+    relaxation : {"straight_through", "mixed", "mean", "overlap", "spike_exp"}, \
             default="straight_through"
         What the decoder learns from, and how the gradient of the reconstruction gets
         past the draw of the spins. ``"mixed"`` gives it the means in half of the rows,
-        which serves where codes are compared or rows denoised.
+        ``"mean"`` in all: finer codes to compare rows by, and rows drawn from the
+        model that are less, or not, to be trusted.
 
     See Also
     --------
-    qestim.nn.straight_through_spins, qestim.nn.mixed_spins, \
+    qestim.nn.straight_through_spins, qestim.nn.mixed_spins, qestim.nn.mean_spins, \
             qestim.nn.overlap_spins, qestim.nn.spike_exp_spins : The relaxations.
 
     Examples
@@ -80,7 +81,7 @@ class BoltzmannPrior(BaseEstimator):
         "n_chains": [Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="left")],
         "relaxation": [
-            StrOptions({"straight_through", "mixed", "overlap", "spike_exp"})
+            StrOptions({"straight_through", "mixed", "mean", "overlap", "spike_exp"})
         ],
     }
 

@@ -16,6 +16,7 @@ from qestim.nn._likelihood import LIKELIHOODS
 from qestim.nn._partition import LogPartition
 from qestim.nn._qama import QAMA
 from qestim.nn._relaxation import (
+    mean_spins,
     mixed_spins,
     overlap_spins,
     spike_exp_spins,
@@ -48,6 +49,7 @@ __all__ = [
     "effective_beta",
     "evidence_bound",
     "log_likelihood",
+    "mean_spins",
     "mixed_spins",
     "overlap_spins",
     "spike_exp_spins",

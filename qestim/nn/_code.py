@@ -37,7 +37,7 @@ class SpinCode:
 
     Parameters
     ----------
-    relaxation : {"straight_through", "mixed", "overlap", "spike_exp"}, \
+    relaxation : {"straight_through", "mixed", "mean", "overlap", "spike_exp"}, \
             default="straight_through"
         How the gradient of a reconstruction passes the draw of the spins.
 

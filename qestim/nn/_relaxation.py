@@ -86,6 +86,39 @@ def mixed_spins(logits, *, generator=None):
     return torch.where(rows, drawn, torch.tanh(logits / 2))
 
 
+def mean_spins(logits, *, generator=None):
+    r"""Return the means of the spins, :math:`\tanh(l / 2)`: nothing is drawn.
+
+    The code is then that of an ordinary autoencoder which the prior shapes, the finest
+    to compare rows by; but a decoder that saw means alone makes little of drawn spins,
+    so that neither the bound nor rows drawn from the model are to be trusted.
+
+    Parameters
+    ----------
+    logits : tensor of shape (batch, m)
+        Log odds of the spins.
+    generator : torch.Generator, default=None
+        Not used, present by convention.
+
+    Returns
+    -------
+    means : tensor of shape (batch, m)
+        Values between -1 and 1.
+
+    References
+    ----------
+    Measured in docs/guide/single_cell.md.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from qestim.nn import mean_spins
+    >>> mean_spins(torch.zeros(1, 2)).tolist()
+    [[0.0, 0.0]]
+    """
+    return torch.tanh(logits / 2)
+
+
 def overlap_spins(logits, *, sharpness=_SHARPNESS, generator=None):
     r"""Draw smoothed spins: an exponential that falls from each of the two ends.
 
@@ -200,6 +233,7 @@ def _uniform(like, generator):
 RELAXATIONS: dict[str, Callable] = {
     "straight_through": straight_through_spins,
     "mixed": mixed_spins,
+    "mean": mean_spins,
     "overlap": overlap_spins,
     "spike_exp": spike_exp_spins,
 }

@@ -3,7 +3,7 @@
 
 import torch
 
-from qestim.nn import mixed_spins
+from qestim.nn import SpinCode, mean_spins, mixed_spins
 
 
 def test_half_of_the_rows_are_spins_and_the_others_exact_means():
@@ -26,3 +26,9 @@ def test_the_gradient_of_a_mean_is_exact():
         logits.grad.ravel()[means], slope.expand(int(means.sum()))
     )
     assert (logits.grad.ravel()[~means] > 0).any()
+
+
+def test_means_are_not_drawn():
+    logits = torch.tensor([[-1.0, 0.0, 3.0]])
+    torch.testing.assert_close(mean_spins(logits), 2 * torch.sigmoid(logits) - 1)
+    assert torch.equal(SpinCode("mean").draw(logits), SpinCode().mean(logits))
