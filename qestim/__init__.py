@@ -15,6 +15,7 @@ _HOME = {
     "QuantizedQNNClassifier": "qestim.estimators",
     "QUBOFeatureSelector": "qestim.estimators",
     "compare": "qestim._compare",
+    "device_report": "qestim._device_report",
     "diagnose": "qestim._diagnose",
 }
 _ROOMS = (

@@ -13,6 +13,7 @@ from qestim.samplers import (
     CIMSampler,
     DimodSampler,
     ExactSampler,
+    HardwareSampler,
     QCGDSampler,
     SimulatedAnnealingSampler,
     SimulatedBifurcationSampler,
@@ -34,6 +35,7 @@ SAMPLERS = [
     (ExactSampler(), BETAS),
     (BoltzmannSampler(), BETAS),
     (DimodSampler(dimod.ExactSolver()), None),
+    (HardwareSampler(), None),
     (QCGDSampler(SimulatedAnnealingSampler(num_sweeps=200)), None),
     (AdaptivePenaltySampler(SimulatedAnnealingSampler(num_sweeps=200)), None),
 ]

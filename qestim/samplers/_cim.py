@@ -7,10 +7,10 @@ import numpy as np
 
 from qestim import _native
 from qestim._sklearn import Interval, StrOptions
-from qestim.qubo import _pseudolikelihood as pseudo
 from qestim.samplers._base import BaseSampler
 from qestim.samplers._cim_models import machine_of
 from qestim.samplers._dynamics import complete_reads, in_units_of_rows
+from qestim.samplers._temperature import temperature_of
 
 
 class CIMSampler(BaseSampler):
@@ -269,7 +269,9 @@ class CIMSampler(BaseSampler):
             vectors["trajectory"] = record[kept]
         if self.boltzmann_beta is not None:
             spins = self._polish(model, spins, seed)
-            info.update(_temperature(model, spins), boltzmann_beta=self.boltzmann_beta)
+            info.update(
+                temperature_of(model, spins), boltzmann_beta=self.boltzmann_beta
+            )
         return spins, info, vectors
 
     def _polish(self, model, spins, seed):
@@ -287,24 +289,3 @@ class CIMSampler(BaseSampler):
             num_threads=self._resolve_num_threads(),
             gibbs=True,
         )[0]
-
-
-def _temperature(model, spins):
-    """Return the inverse temperature of the reads and how badly it fits them."""
-    change = pseudo.flip_energies(model, spins)
-    # The fit squares its numbers; those of tiny models would vanish.
-    unit = float(np.abs(change).max(initial=0.0)) or 1.0
-    change /= unit
-    beta = pseudo.maximum(change)
-    if not np.isfinite(beta):
-        return {
-            "beta_eff": float(beta) / unit,
-            "misfit": float("nan"),
-            "misfit_p": None,
-        }
-    p_value, misfit, _ = pseudo.calibration(change, beta, 1.0, estimated=True)
-    return {
-        "beta_eff": float(beta) / unit,
-        "misfit": float(misfit),
-        "misfit_p": float(p_value) if np.isfinite(p_value) else None,
-    }

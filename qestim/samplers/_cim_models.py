@@ -80,7 +80,8 @@ def machine_of(sampler, scaled):
     xi = defaults.xi if sampler.xi == "auto" else float(sampler.xi)
     noise = defaults.noise if sampler.noise == "auto" else float(sampler.noise)
     lowest, highest = extreme_eigenvalues(scaled)
-    dt = _step(sampler, defaults, pairs, xi * lowest, xi * highest)
+    extra = max(noise - defaults.noise, 0.0)
+    dt = _step(sampler, defaults, pairs, xi * lowest, xi * highest, extra)
     steps = np.arange(sampler.num_steps)
     part = np.minimum(steps / max(1.0, sampler.ramp * sampler.num_steps), 1.0)
     pump, alpha, rate = (
@@ -137,7 +138,7 @@ def _pair(name, value, default):
     return float(pair[0]), float(pair[1])
 
 
-def _step(sampler, defaults, pairs, lowest, highest):
+def _step(sampler, defaults, pairs, lowest, highest, extra_noise):
     """Return dt: Euler needs dt times the stiffness below 2.
 
     ``lowest`` and ``highest`` are the ends of the feedback's spectrum.
@@ -154,6 +155,8 @@ def _step(sampler, defaults, pairs, lowest, highest):
             # No wall bounds their amplitudes: where the lowest mode has them all, as
             # in a ferromagnet, the cubic is the stiffest term.
             square = max(max(pairs["pump"]) - 1, 0.0) + max(-lowest, 0.0)
+            # Strong noise drives the amplitudes beyond what the pump sustains.
+            square += 2 * extra_noise
             step = min(step, 2 / (running + 3 * square))
         return float(step)
     if sampler.dt * empty >= 2:

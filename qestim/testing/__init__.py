@@ -3,6 +3,7 @@
 
 from qestim.testing._check_sampler import check_sampler
 from qestim.testing._enumeration import ExactLaw
+from qestim.testing._faulty_backend import FaultyBackend
 from qestim.testing._lattice import ising_2d, kaufman_energy, kaufman_log_z
 from qestim.testing._problems import (
     KnownProblem,
@@ -16,6 +17,7 @@ from qestim.testing._statistics import correlation_time, divergence, pooled_chi_
 __all__ = [
     "ExactLaw",
     "ExactRBM",
+    "FaultyBackend",
     "KnownProblem",
     "check_sampler",
     "correlation_time",

@@ -226,3 +226,14 @@ def test_cuda_without_a_device_says_so():
         pytest.skip("there is a device")
     with pytest.raises(RuntimeError, match="'device' parameter of CIMSampler"):
         CIMSampler(device="cuda").sample(glass(3, 0))
+
+
+@pytest.mark.parametrize("noise", [1.0, 3.0, 10.0])
+def test_strong_noise_warms_and_does_not_turn_the_sign(noise):
+    rng = np.random.default_rng(0)
+    J = np.triu(rng.standard_normal((31, 31)), 1)
+    sampler = CIMSampler(
+        model="mean_field", noise=noise, num_steps=200, return_best=False, seed=0
+    )
+    reads = sampler.sample_arrays(J + J.T, num_reads=400)
+    assert reads.record.energy.mean() < -2
