@@ -79,7 +79,8 @@ def descend(X, y, seed, noise, candidates):
         penalty=defaults.penalty,
         block_size=None,
         inertia=1.0,
-        noise=noise * rows.spread(),
+        input_noise=noise,
+        spread=rows.spread(),
     )
     trainer.candidates = candidates
     trainer.start(rows)

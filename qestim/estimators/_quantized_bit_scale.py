@@ -35,10 +35,21 @@ class BitScaleDescent:
     and ``inertia`` is not used.
     """
 
-    def __init__(self, network, draw, rng, *, penalty, inertia, block_size, noise):
+    def __init__(
+        self,
+        network,
+        draw,
+        rng,
+        *,
+        penalty,
+        inertia,
+        block_size,
+        input_noise,
+        spread,
+    ):
         self.network, self.draw, self.rng = network, draw, rng
         self.penalty, self.block_size = penalty, block_size or _SPINS
-        self.noise = np.float32(noise)
+        self.noise = np.float32(input_noise * spread)
         self.accepted = 0
         self.share = self.step = 1.0
         self.memory = (

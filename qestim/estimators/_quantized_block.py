@@ -37,8 +37,10 @@ class BlockDescent:
         Weight of all rows seen so far as a multiple of these rows'; 1 at the start.
     block_size : int or None
         Most spins of a model.
-    noise : float
-        Standard deviation of the features' noise, in their units.
+    input_noise : float
+        Noise of the features, as a multiple of their spread.
+    spread : float
+        Root mean square of the features' standard deviations.
 
     Attributes
     ----------
@@ -48,11 +50,22 @@ class BlockDescent:
         Share of them in the last round.
     """
 
-    def __init__(self, network, draw, rng, *, penalty, inertia, block_size, noise):
+    def __init__(
+        self,
+        network,
+        draw,
+        rng,
+        *,
+        penalty,
+        inertia,
+        block_size,
+        input_noise,
+        spread,
+    ):
         self.network, self.draw, self.rng = network, draw, rng
         self.penalty, self.block_size = penalty * inertia, block_size
-        self.inertia, self.rate = inertia, RATE / np.sqrt(inertia)
-        self.noise = noise
+        self.inertia, self.rate = inertia, RATE / inertia**0.5
+        self.input_noise, self.spread = input_noise, spread
         self.accepted = 0
         self.share = 1.0
 
@@ -90,14 +103,14 @@ class BlockDescent:
         and sums whose weights are nearly orthogonal independent noise. So the noise is
         drawn for the sums, and copies of a row share their features.
         """
-        if not self.noise:
+        if not self.input_noise:
             return None, rows.targets, rows.share
         net, n = self.network, rows.X.shape[1]
         copies = int(np.clip(_NOISY_ROWS // n, 1, _MOST_COPIES))
-        size = self.noise * np.sqrt(len(rows.X) * np.sum(net.bits**2))
+        size = self.spread * np.sqrt(len(rows.X) * np.sum(net.bits**2))
         shape = (net.weights[0].shape[1], copies, n)
         noise = self.rng.standard_normal(shape).astype(np.float32)
-        noise *= np.float32(size)
+        noise *= np.float32(self.input_noise * size)
         share = np.tile(rows.share / copies, copies)
         return noise, np.tile(rows.targets, copies), share
 

@@ -25,7 +25,7 @@ class ExactDescent:
     draw : callable
         ``draw(h, J)`` returns reads of an Ising model.
     rng : numpy.random.RandomState
-        Not used, as are ``inertia`` and ``noise``.
+        Not used, as are ``inertia``, ``input_noise`` and ``spread``.
     penalty : float
         Weight of the constraints as a multiple of the bound that makes them exact.
     block_size : int or None
@@ -38,7 +38,18 @@ class ExactDescent:
         of the least.
     """
 
-    def __init__(self, network, draw, rng, *, penalty, inertia, block_size, noise):
+    def __init__(
+        self,
+        network,
+        draw,
+        rng,
+        *,
+        penalty,
+        inertia,
+        block_size,
+        input_noise,
+        spread,
+    ):
         self.network, self.draw = network, draw
         self.penalty, self.limit = penalty, block_size or _MOST_SPINS
         self.accepted, self.share = 0, 1.0

@@ -121,7 +121,7 @@ class QuantizedClassifier(ClassifierMixin, BaseEstimator):
             self.input_noise_ = _NOISE * (1 + 2 * min(1.0, len(X) / X.shape[1]))
         else:  # noise on single rows hides what they say; "fip" has no place for it
             self.input_noise_ = 0.0
-        self._noise = self.input_noise_ * rows.spread()
+        self._spread = rows.spread()
         self._rng = check_random_state(self.random_state)
         self.classes_ = classes
         sizes = [len(X), *map(int, hidden), len(classes)]
@@ -174,7 +174,8 @@ class QuantizedClassifier(ClassifierMixin, BaseEstimator):
             penalty=self.penalty,
             inertia=inertia,
             block_size=self.block_size,
-            noise=self._noise,
+            input_noise=self.input_noise_,
+            spread=self._spread,
         )
 
     def _descend(self, network, rows, held_out, bar):
