@@ -10,9 +10,9 @@ from qestim.nn._candidates import CandidateGuide
 from qestim.nn._hidden_units import (
     ClampedMachine,
     gibbs_means,
-    log_2cosh,
     sampled_means,
 )
+from qestim.nn._partition import log_2cosh
 
 
 class EnergyGuide(CandidateGuide):

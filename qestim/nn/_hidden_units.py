@@ -8,14 +8,9 @@ With the visible units clamped at v, the hidden spins s have the energy
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
+from qestim.nn._partition import log_2cosh
 from qestim.qubo import IsingArrays, spins_of
-
-
-def log_2cosh(a):
-    """Return log(2 cosh a), without overflow."""
-    return a - F.logsigmoid(2 * a)
 
 
 def spin_entropy_of_means(means):
