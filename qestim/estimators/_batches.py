@@ -5,33 +5,49 @@ import numpy as np
 
 
 class Batches:
-    """The labels of covariates seen in a fit, and their shares.
-
-    Parameters
-    ----------
-    batch : array-like of shape (n_rows,) or (n_rows, n_covariates)
-        Labels.
+    """The labels of covariates seen in a fit, and how often they occurred.
 
     Attributes
     ----------
     categories : list of ndarray
-        Labels of each covariate, sorted.
-    combinations : ndarray of shape (k, n_covariates), dtype int64
-        Labels that occur together, as positions in `categories`.
-    shares : ndarray of shape (k,)
-        Shares of the rows that have them.
+        Labels of each covariate as strings, sorted.
+    combinations : ndarray of shape (k, n_covariates)
+        Labels that occurred together.
+    counts : ndarray of shape (k,), dtype int64
+        Rows that had them.
     """
 
-    def __init__(self, batch):
-        table = as_table(batch)
-        self.categories = [np.unique(column) for column in table.T]
-        rows, counts = np.unique(self.codes(table), axis=0, return_counts=True)
-        self.combinations, self.shares = rows, counts / counts.sum()
+    def __init__(self):
+        self.categories: list[np.ndarray] = []
+        self.combinations = np.empty((0, 0), dtype=str)
+        self.counts = np.empty(0, dtype=np.int64)
+
+    def learn(self, batch):
+        """Count the labels of more rows.
+
+        Parameters
+        ----------
+        batch : array-like of shape (n_rows,) or (n_rows, n_covariates)
+            Labels.
+        """
+        table, counts = np.unique(as_table(batch), axis=0, return_counts=True)
+        if len(self.combinations):
+            self._check_width(table)
+            table = np.concatenate([self.combinations, table])
+            counts = np.concatenate([self.counts, counts])
+        self.combinations, place = np.unique(table, axis=0, return_inverse=True)
+        self.counts = np.bincount(place.ravel(), counts).astype(np.int64)
+        self.categories = [np.unique(column) for column in self.combinations.T]
 
     @property
     def width(self):
         """Number of columns of the one-hot form."""
         return sum(len(labels) for labels in self.categories)
+
+    @property
+    def shares(self):
+        """Shares of the rows with each combination, ndarray of shape (k,)."""
+        return self.counts / self.counts.sum()
 
     def codes(self, batch):
         """Return labels as positions, int64 ndarray of shape (n_rows, n_covariates).
@@ -42,11 +58,7 @@ class Batches:
             If a label did not occur in the fit, or the number of covariates differs.
         """
         table = as_table(batch)
-        if table.shape[1] != len(self.categories):
-            raise ValueError(
-                f"batch has {table.shape[1]} covariates; the model was fitted with "
-                f"{len(self.categories)}."
-            )
+        self._check_width(table)
         codes = np.empty(table.shape, dtype=np.int64)
         for k, labels in enumerate(self.categories):
             place = np.searchsorted(labels, table[:, k]).clip(max=len(labels) - 1)
@@ -72,8 +84,16 @@ class Batches:
         return hot
 
     def draw(self, n, rng):
-        """Return positions drawn as they occurred, int64 ndarray of shape (n, k)."""
-        return self.combinations[rng.choice(len(self.shares), n, p=self.shares)]
+        """Return positions of labels drawn as they occurred, shape (n, k)."""
+        rows = rng.choice(len(self.counts), n, p=self.shares)
+        return self.codes(self.combinations[rows])
+
+    def _check_width(self, table):
+        if table.shape[1] != self.combinations.shape[1]:
+            raise ValueError(
+                f"batch has {table.shape[1]} covariates; the model was fitted with "
+                f"{self.combinations.shape[1]}."
+            )
 
 
 def as_table(batch):

@@ -4,32 +4,19 @@
 from numbers import Integral, Real
 
 import networkx as nx
-import numpy as np
 import torch
 from sklearn.base import clone
-from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from qestim._sklearn import HasMethods, Interval, StrOptions, _fit_context
-from qestim.estimators._batches import Batches
-from qestim.estimators._prior import (
-    CONTROLS,
-    GRAPHS,
-    BoltzmannPrior,
-    make_prior,
-    negative_phase,
-)
-from qestim.estimators._rows import Epochs, Rows, Scaling
-from qestim.estimators._spin_code import SpinCodeTransformer
-from qestim.estimators._table import check_size_factor
-from qestim.estimators._training import train
-from qestim.nn import LIKELIHOODS, BoltzmannMachine, SpinVAE
-
-_HELD_OUT = 2048  # rows at most that tell when to stop
-_N_SIZES = 5000  # sizes of rows kept for draws
+from qestim.estimators._fitting import TrainedSpinCode
+from qestim.estimators._prior import CONTROLS, GRAPHS, BoltzmannPrior
+from qestim.estimators._rows import Epochs
+from qestim.estimators._saved import load_model, save_model
+from qestim.nn import LIKELIHOODS
 
 
-class QBMVAETransformer(SpinCodeTransformer):
+class QBMVAETransformer(TrainedSpinCode):
     r"""Code of spins, learned by an autoencoder with a Boltzmann machine as prior.
 
     An encoder gives each row the probabilities of ``n_components`` independent spins,
@@ -85,6 +72,9 @@ class QBMVAETransformer(SpinCodeTransformer):
         Columns of X that hold covariates, such as the batch of a cell, as labels. They
         are no features; the decoder alone is given them. Where X cannot hold them,
         give ``batch=`` to `fit`.
+    warm_start : bool, default=False
+        Whether a second fit begins with the networks, the prior and the scales of the
+        first.
     device : str, default="auto"
         torch device of the fit; ``"auto"`` takes a GPU if there is one. The fitted
         model lives on the CPU.
@@ -101,10 +91,21 @@ class QBMVAETransformer(SpinCodeTransformer):
         The fitted prior; ``prior_.to_bqm()`` gives it to any sampler.
     log_partition_ : float
         log Z of the prior: zero for a mixture or Gaussian values, exact for small
-        machines, else estimated by annealed
-        importance sampling, then `log_partition_ess_` tells how well.
+        machines, else the upper end of `log_partition_bounds_`, so that a score is not
+        too high.
+    log_partition_bounds_ : tuple of float
+        Lower and upper bound of log Z, by annealed importance sampling both ways;
+        equal where it is exact.
     log_partition_ess_ : float or None
-        Effective number of the estimate's 256 chains; None where log Z is exact.
+        Effective number of the lower bound's 1024 chains; None where log Z is exact.
+    diagnostics_ : dict
+        Of at most 1024 rows of the fit: the bound ``elbo`` and its parts
+        ``reconstruction``, ``divergence``, ``entropy`` and ``energy`` in nats a row;
+        ``couplings_worth``, the divergence from the best factorised prior minus that
+        from this one; ``marginal_gap`` and ``correlation_gap``, the largest difference
+        in a mean and the root mean square in a product of two spins between draws of
+        the prior and the codes; ``active_units``, spins that depend on the row;
+        ``sharpness``, the share of spins that are nearly certain.
     loss_curve_ : list of float
         Training loss of the networks after each epoch, nats a row, without log Z.
     validation_scores_ : list of float
@@ -115,7 +116,8 @@ class QBMVAETransformer(SpinCodeTransformer):
         The sampler that was used.
     sampler_report_ : dict
         The negative phase: its kind, calls and reads of the sampler, seconds spent in
-        it, and for a sampler the inverse temperature ``beta_eff`` of its last reads.
+        it, and for a sampler the inverse temperature ``beta_eff`` of its last reads
+        and ``beta_eff_curve``, after each epoch.
     n_features_in_ : int
         Number of columns of X.
     batches_ : Batches or None
@@ -160,6 +162,7 @@ class QBMVAETransformer(SpinCodeTransformer):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
         "batch_columns": [list, tuple, str, None],
+        "warm_start": ["boolean"],
         "device": [str],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -179,6 +182,7 @@ class QBMVAETransformer(SpinCodeTransformer):
         max_iter=60,
         n_iter_no_change=None,
         batch_columns=None,
+        warm_start=False,
         device="auto",
         random_state=None,
         verbose=0,
@@ -194,6 +198,7 @@ class QBMVAETransformer(SpinCodeTransformer):
         self.max_iter = max_iter
         self.n_iter_no_change = n_iter_no_change
         self.batch_columns = batch_columns
+        self.warm_start = warm_start
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
@@ -204,9 +209,12 @@ class QBMVAETransformer(SpinCodeTransformer):
 
         Parameters
         ----------
-        X : array-like or CSR matrix of shape (n_samples, n_features)
+        X : array-like or CSR matrix of shape (n_samples, n_features), or chunks
             Data. A sparse matrix is made dense a minibatch at a time; its arrays may
-            be memory maps.
+            be memory maps. Chunks are a function without arguments that gives tables
+            one after the other, or an iterable that begins anew each time; each is
+            ``X``, ``(X, batch)`` or ``(X, batch, size_factor)``. They are read once
+            before the training and once an epoch.
         y : Ignored
             Not used, present by convention.
         batch : array-like of shape (n_samples,) or (n_samples, n_covariates), \
@@ -227,93 +235,51 @@ class QBMVAETransformer(SpinCodeTransformer):
             "bernoulli", negative for counts; or if ``negative_phase="sampler"`` comes
             without a sampler.
         """
-        X, batch = self._check(X, reset=True, observed=True, batch=batch)
-        size_factor = check_size_factor(self, size_factor, X.shape[0])
+        known = self.warm_start and hasattr(self, "vae_")
+        tables = self._tables(X, batch, size_factor, reset=not known)
+        survey = self._survey(tables)
         with self._threads():
-            return self._fit(X, batch, size_factor)
+            if not known:
+                self._learn(survey)
+            trainer, heat = self._begin(known)
+            self._set_scales(tables)
+            return self._fit(trainer, tables, survey.lengths, heat)
 
-    def _fit(self, X, batch, size_factor):
-        rng = check_random_state(self.random_state)
-        device = self._device()
-        seeds = rng.randint(2**31 - 1, size=4).tolist()
-        weights = torch.Generator().manual_seed(seeds[0])
-        noise = torch.Generator(device).manual_seed(seeds[1])
-        # Of its own, so that the networks' noise does not depend on the sampler.
-        heat = torch.Generator(device).manual_seed(seeds[2])
-        self._score_seed = seeds[3]
-        settings = self._settings()
-        prior, code = make_prior(settings, self.n_components, weights)
-        phase, self.sampler_ = negative_phase(
-            settings, prior.to(device), self.sampler, heat, rng
-        )
-        self.batches_ = codes = None
-        if batch is not None:
-            self.batches_ = Batches(batch)
-            codes = self.batches_.codes(batch)
-        self.scaling_ = Scaling(self.likelihood)
-        table = Rows(X, self.scaling_, self.batches_, codes, size_factor, device=device)
-        shares = self._summarise(table, rng)
-        self.prior_ = prior
-        self.vae_ = self._networks(code, shares, weights).to(device)
-        rows, held_out = self._split(len(table))
-        with torch.random.fork_rng():  # of dropout
-            torch.manual_seed(seeds[1])
-            self.loss_curve_, self.validation_scores_ = train(
-                self.vae_,
-                self.prior_,
-                phase,
-                Epochs(table, rows, self.batch_size, noise),
-                kl_weight=self.kl_weight,
-                learning_rate=self.learning_rate,
-                prior_rate=settings.learning_rate,
-                max_iter=self.max_iter,
-                validate=None
-                if held_out is None
-                else lambda: self._held_out(table, held_out, heat),
-                patience=self.n_iter_no_change,
-                generator=noise,
-                verbose=self.verbose,
-            )
-        self.n_iter_ = len(self.loss_curve_)
-        self.vae_.cpu().double().requires_grad_(False)
-        self.prior_.cpu().double().requires_grad_(False)
-        self._measure_partition()
-        self.sampler_report_ = phase.report()
-        if self.sampler_ is not None:
-            phase.warn_of_mixing()
-        self._n_features_out = self.n_components
-        return self
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, batch=None, size_factor=None):
+        """Train once through more rows.
 
-    def _summarise(self, table, rng):
-        """Set what the fit knows of the rows; return the features' shares of counts."""
-        self.scaling_.learn(table)
-        if not self.scaling_.counts:
-            return None
-        sums = table.sums()
-        if table.size_factor is not None:
-            self.scaling_.size = sums.mean() / table.size_factor.mean()
-            sums = table.size_factor * self.scaling_.size
-        self.sizes_ = sums if len(sums) <= _N_SIZES else rng.choice(sums, _N_SIZES)
-        return self.scaling_.shares
+        The first call learns the scales, and its batches are all that may follow; the
+        weight of the divergence rises over the first 400 minibatches. After a `fit` it
+        goes on from there.
 
-    def _networks(self, code, shares, generator):
-        """Return untrained networks; those of counts decode the mean of the rows."""
-        counts = self.scaling_.counts
-        vae = SpinVAE(
-            len(self.scaling_.mean),
-            self.n_components,
-            n_hidden=self.n_hidden,
-            likelihood=self.likelihood,
-            n_covariates=0 if self.batches_ is None else self.batches_.width,
-            code=code,
-            input_noise=0.0 if counts else 0.8,
-            dropout=0.1 if counts else 0.0,
-            generator=generator,
-        )
-        if counts:
-            with torch.no_grad():
-                vae.decoder[-1].bias[: len(shares)] = torch.as_tensor(np.log(shares))
-        return vae
+        Parameters
+        ----------
+        X, y, batch, size_factor
+            As of `fit`.
+
+        Returns
+        -------
+        self : QBMVAETransformer
+            The transformer, fitted to what it has seen.
+        """
+        known = hasattr(self, "vae_")
+        tables = self._tables(X, batch, size_factor, reset=not known)
+        survey = self._survey(tables)
+        with self._threads():
+            if not known:
+                self._learn(survey)
+            trainer = getattr(self, "_trainer", None)
+            if trainer is None:
+                trainer = self._trainer = self._begin(known)[0]
+            self._set_scales(tables)
+            self._to(trainer.generator.device, torch.float32)
+            epochs = Epochs(tables, survey.lengths, self.batch_size, trainer.generator)
+            loss = trainer.partial_fit(epochs)
+            self.loss_curve_ = [*getattr(self, "loss_curve_", []), loss]
+            self.validation_scores_ = []
+            self.n_iter_ = len(self.loss_curve_)
+            return self._finish(trainer, tables)
 
     def _controls(self):
         """Return the cheap classical controls that `qestim.compare` sets beside."""
@@ -325,58 +291,46 @@ class QBMVAETransformer(SpinCodeTransformer):
             "no couplings (J = 0)": clone(plain).set_params(prior=uncoupled),
         }
 
-    def _settings(self):
-        """Return the parameters of the prior, valid."""
-        settings = self.prior
-        if not isinstance(settings, BoltzmannPrior):
-            settings = BoltzmannPrior(settings)
-        settings = clone(settings)
-        settings._validate_params()
-        return settings
+    def save(self, path):
+        """Write the fitted model to one safetensors file, without pickle.
 
-    def _split(self, n):
-        """Return the rows to train on and those that tell when to stop, or None."""
-        rows = np.arange(n)
-        if self.n_iter_no_change is None or n == 1:
-            return rows, None
-        share = min(0.1, _HELD_OUT / n)
-        return train_test_split(rows, test_size=share, random_state=self._score_seed)
+        Tensors are the file's tensors; parameters and figures are JSON in its header.
 
-    def _device(self):
-        available = torch.cuda.is_available()
-        name = self.device
-        if name == "auto":
-            name = "cuda" if available else "cpu"
-        try:
-            device = torch.device(name)
-        except RuntimeError as error:
-            raise ValueError(
-                f"The 'device' parameter must be 'auto' or a torch device: {error}"
-            ) from error
-        if device.type == "cuda" and not available:
-            raise ValueError(
-                f"The 'device' parameter is {name!r}, but torch finds no GPU here; set "
-                "it to 'auto' or 'cpu'."
-            )
-        return device
+        Parameters
+        ----------
+        path : str or path
+            Where to.
 
-    def _measure_partition(self):
-        if not isinstance(self.prior_, BoltzmannMachine):
-            self.log_partition_, self.log_partition_ess_ = 0.0, None
-            return
-        generator = torch.Generator().manual_seed(self._score_seed)
-        self.log_partition_, self.log_partition_ess_ = self.prior_.log_partition(
-            generator=generator
-        )
+        Raises
+        ------
+        ValueError
+            If a parameter is an object that JSON cannot hold: a foreign sampler or a
+            RandomState.
+        """
+        check_is_fitted(self)
+        save_model(self, path)
 
-    def _held_out(self, table, rows, generator):
-        """Return the mean bound of the state in training."""
-        log_z = 0.0
-        if isinstance(self.prior_, BoltzmannMachine):
-            log_z, _ = self.prior_.log_partition(
-                max_states=2**12, n_chains=64, n_betas=100, generator=generator
-            )
-        parts = (
-            table.take(part) for part in np.array_split(rows, len(rows) // 512 + 1)
-        )
-        return float(np.mean(self._bound(parts, log_z)))
+    @classmethod
+    def load(cls, path):
+        """Return the model that `save` wrote.
+
+        Parameters
+        ----------
+        path : str or path
+            Where from.
+
+        Returns
+        -------
+        model : QBMVAETransformer
+            Fitted.
+
+        Raises
+        ------
+        ValueError
+            If the file holds something else.
+        """
+        return load_model(cls, path)
+
+    def __getstate__(self):
+        # The optimisers of partial_fit stay behind; a copy begins with new ones.
+        return {**super().__getstate__(), "_trainer": None}

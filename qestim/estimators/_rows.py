@@ -2,7 +2,7 @@
 """Rows of a table as minibatches of tensors: dense, sparse or memory-mapped."""
 
 import dataclasses
-import math
+import functools
 
 import numpy as np
 import scipy.sparse
@@ -40,7 +40,7 @@ class Minibatch:
 
 
 class Scaling:
-    """How rows become inputs and targets.
+    """How rows become inputs and targets, learned from the rows of a fit.
 
     Parameters
     ----------
@@ -68,36 +68,22 @@ class Scaling:
         """Whether the likelihood is one of counts."""
         return self.likelihood in ("poisson", "nb", "zinb")
 
-    def learn(self, table):
-        """Learn the scales from a table of `Rows`."""
-        X = table.X
-        if not (self.counts or scipy.sparse.issparse(X)):
-            self.mean = X.mean(axis=0, dtype=np.float64)
-            self.scale = float(np.std(X, dtype=np.float64)) or 1.0
-            return
-        self.mean, self.scale, self.shares = np.zeros(X.shape[1]), 1.0, None
-        n, d = X.shape
-        total, logs, square = np.zeros(d), np.zeros(d), 0.0
-        for rows in table.in_order(4096):
-            inputs = rows.inputs.cpu().numpy()
-            logs += inputs.sum(0, dtype=np.float64)
-            square += float(np.vdot(inputs, inputs))
-            total += rows.targets.cpu().numpy().sum(0, dtype=np.float64)
-        self.mean = logs / n
-        variance = square / (n * d) - (logs.sum() / (n * d)) ** 2
-        self.scale = float(np.sqrt(max(variance, 0.0))) or 1.0
-        if self.counts:
-            self.shares = (total + 0.5) / (total + 0.5).sum()
-
     def inputs(self, X, totals):
         """Return what the encoder sees of dense rows, tensor like X."""
+        return (self.logarithms(X, totals) - self._mean(X)) / self.scale
+
+    def logarithms(self, X, totals):
+        """Return log(1 + counts at a common row sum), or X if it has no counts."""
         if self.counts:
-            X = torch.log1p(X * (_PER_ROW / totals.clamp(min=1.0)))
-        return (X - torch.as_tensor(self.mean).to(X)) / self.scale
+            return X.mul(_PER_ROW / totals.clamp(min=1.0)).log1p_()
+        return X
 
     def targets(self, X, inputs):
         """Return what the likelihood is of."""
         return inputs if self.likelihood == "gaussian" else X
+
+    def _mean(self, X):
+        return torch.as_tensor(self.mean).to(X)
 
 
 class Rows:
@@ -112,8 +98,8 @@ class Rows:
         How rows become inputs and targets.
     batches : Batches or None
         Labels of the covariates.
-    codes : ndarray of shape (n, k) or None
-        Positions of the rows' labels.
+    batch : array-like of shape (n,) or (n, k), or None
+        The rows' labels.
     size_factor : ndarray of shape (n,) or None
         Sizes of the rows; None is their sums.
     device : torch.device, default="cpu"
@@ -127,30 +113,33 @@ class Rows:
         X,
         scaling,
         batches=None,
-        codes=None,
+        batch=None,
         size_factor=None,
         *,
         device="cpu",
         dtype=torch.float32,
     ):
         self.X, self.scaling = X, scaling
-        self.batches, self.codes, self.size_factor = batches, codes, size_factor
+        self.batches, self.batch, self.size_factor = batches, batch, size_factor
         self.device, self.dtype = device, dtype
 
     def __len__(self):
         return self.X.shape[0]
+
+    @functools.cached_property
+    def codes(self):
+        """Positions of the rows' labels, ndarray of shape (n, k)."""
+        return self.batches.codes(self.batch)
 
     def take(self, rows):
         """Return the rows of the given positions as a `Minibatch`.
 
         Parameters
         ----------
-        rows : ndarray of shape (b,) or slice
+        rows : ndarray of shape (b,)
             Positions.
         """
-        if isinstance(rows, slice):
-            rows = np.arange(*rows.indices(len(self)))
-        X = self._dense(rows)
+        X = self.dense(rows)
         totals = X.sum(1, keepdim=True) if self.scaling.counts else None
         inputs = self.scaling.inputs(X, totals).to(self.dtype)
         targets = self.scaling.targets(X, inputs).to(self.dtype)
@@ -166,17 +155,13 @@ class Rows:
             covariates = covariates.to(self.device, self.dtype)
         return Minibatch(inputs, targets, covariates, size)
 
-    def sums(self):
-        """Return the sums of rows of counts, at least 1, ndarray of shape (n,)."""
-        return np.maximum(np.asarray(self.X.sum(axis=1)).ravel(), 1.0)
-
     def in_order(self, n_rows=512):
         """Yield all rows in minibatches, in order."""
         for start in range(0, len(self), n_rows):
-            yield self.take(slice(start, start + n_rows))
+            yield self.take(np.arange(start, min(start + n_rows, len(self))))
 
-    def _dense(self, rows):
-        """Return rows as a dense tensor on the device."""
+    def dense(self, rows):
+        """Return rows as they are, as a dense tensor on the device."""
         if not scipy.sparse.issparse(self.X):
             return torch.as_tensor(self.X[rows]).to(self.device)
         start, end = self.X.indptr[rows], self.X.indptr[rows + 1]
@@ -184,36 +169,46 @@ class Rows:
         # Positions of the entries of the rows, one row after the other.
         offset = np.repeat(start - np.concatenate([[0], length.cumsum()[:-1]]), length)
         place = offset + np.arange(len(offset))
-        flat = np.repeat(np.arange(len(rows)) * self.X.shape[1], length)
-        cells = torch.from_numpy(flat + self.X.indices[place])
+        d = self.X.shape[1]
+        flat = np.repeat(np.arange(len(rows)) * d, length) + self.X.indices[place]
         values = torch.as_tensor(self.X.data[place]).to(self.dtype)
-        dense = torch.zeros(len(rows) * self.X.shape[1], dtype=self.dtype)
-        dense.index_put_((cells,), values, accumulate=True)
-        return dense.view(len(rows), -1).to(self.device)
+        dense = torch.zeros(len(rows) * d, dtype=self.dtype)
+        dense.index_put_((torch.from_numpy(flat),), values, accumulate=True)
+        return dense.view(len(rows), d).to(self.device)
 
 
 class Epochs:
-    """Minibatches of some of the rows of a table, in a new order every epoch.
+    """Minibatches of tables, in a new order every epoch.
 
     Parameters
     ----------
-    table : Rows
-        The table.
-    rows : ndarray of shape (n,)
-        Positions of the rows to take.
+    tables : iterable of Rows
+        The tables, one after the other every time it is iterated.
+    lengths : list of int
+        Rows of each table.
     batch_size : int
         Rows of a minibatch.
     generator : torch.Generator
-        Source of the order.
+        Source of the order of the rows of a table.
+    rows : ndarray of shape (n,), default=None
+        Positions of the rows to take of an only table; None is all.
     """
 
-    def __init__(self, table, rows, batch_size, generator):
-        self.table, self.rows, self.generator = table, rows, generator
-        self.n_rows = len(rows)
-        self.n_batches = math.ceil(len(rows) / batch_size)
+    def __init__(self, tables, lengths, batch_size, generator, rows=None):
+        self.tables, self.generator, self.rows = tables, generator, rows
+        self.batch_size = batch_size
+        if rows is not None:
+            lengths = [len(rows)]
+        self.n_rows = sum(lengths)
+        self.n_batches = sum(self._parts(n) for n in lengths)
+
+    def _parts(self, n):
+        return -(-n // self.batch_size)
 
     def __iter__(self):
         device = self.generator.device
-        order = torch.randperm(self.n_rows, generator=self.generator, device=device)
-        for part in order.cpu().tensor_split(self.n_batches):
-            yield self.table.take(self.rows[part.numpy()])
+        for table in self.tables:
+            rows = np.arange(len(table)) if self.rows is None else self.rows
+            order = torch.randperm(len(rows), generator=self.generator, device=device)
+            for part in order.cpu().tensor_split(self._parts(len(rows))):
+                yield table.take(rows[part.numpy()])

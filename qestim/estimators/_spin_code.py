@@ -116,9 +116,11 @@ class SpinCodeTransformer(
                 rows = self._mean(code, self._codes(batch, len(X)), size)
             else:
                 rows = sum(
-                    share * self._mean(code, np.tile(labels, (len(X), 1)), size)
-                    for labels, share in zip(
-                        self.batches_.combinations, self.batches_.shares, strict=True
+                    share * self._mean(code, np.tile(codes, (len(X), 1)), size)
+                    for codes, share in zip(
+                        self.batches_.codes(self.batches_.combinations),
+                        self.batches_.shares,
+                        strict=True,
                     )
                 )
         return rows.astype(X.dtype, copy=False)
@@ -225,7 +227,7 @@ class SpinCodeTransformer(
             likelihood.
         """
         X, batch = self._check(X, observed=True, batch=batch)
-        rows = self._rows(X, self._codes(batch, X.shape[0]), size_factor)
+        rows = self._rows(X, self._labels(batch, X.shape[0]), size_factor)
         with self._threads():
             bound = self._bound(rows.in_order(_CHUNK), self.log_partition_)
         return bound.astype(X.dtype if X.dtype == np.float32 else np.float64)
@@ -262,19 +264,19 @@ class SpinCodeTransformer(
             self, X, batch, reset=reset, observed=observed, missing=missing
         )
 
-    def _rows(self, X, codes=None, size_factor=None):
+    def _rows(self, X, batch=None, size_factor=None):
         """Return the rows of a fitted model, in its precision."""
         return Rows(
             X,
             self.scaling_,
-            None if codes is None else self.batches_,
-            codes,
+            None if batch is None else self.batches_,
+            batch,
             check_size_factor(self, size_factor, X.shape[0]),
             dtype=torch.float64,
         )
 
-    def _codes(self, batch, n):
-        """Return the positions of the labels of n rows, or None without batches."""
+    def _labels(self, batch, n):
+        """Return the labels of n rows, known ones, or None without batches."""
         if self.batches_ is None:
             if batch is not None:
                 raise ValueError(
@@ -287,11 +289,15 @@ class SpinCodeTransformer(
                 "label for all."
             )
         if np.ndim(batch) == 0:
-            batch = np.full(n, batch)
-        codes = self.batches_.codes(batch)
-        if len(codes) != n:
-            raise ValueError(f"batch has {len(codes)} rows, the data have {n}.")
-        return codes
+            return np.full(n, batch)
+        if len(batch) != n:
+            raise ValueError(f"batch has {len(batch)} rows, the data have {n}.")
+        return batch
+
+    def _codes(self, batch, n):
+        """Return the positions of the labels of n rows, or None without batches."""
+        labels = self._labels(batch, n)
+        return None if labels is None else self.batches_.codes(labels)
 
     def _sizes(self, n, size_factor):
         """Return sizes of n rows of counts, tensor of shape (n, 1), or None."""

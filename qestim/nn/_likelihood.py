@@ -158,7 +158,8 @@ class NegativeBinomialLaw(torch.nn.Module):
         """Return rows drawn from the law, tensor of shape (batch, d)."""
         phi = self.log_phi.clamp(*self._range).exp().expand(len(out), -1)
         rate = torch._standard_gamma(phi, generator=generator) / phi
-        return torch.poisson(rate * self.mean(out, size), generator=generator)
+        mean = NegativeBinomialLaw.mean(self, out, size)
+        return torch.poisson(rate * mean, generator=generator)
 
 
 class ZeroInflatedLaw(NegativeBinomialLaw):
