@@ -11,8 +11,8 @@ from qestim.nn._hidden_units import (
     ClampedMachine,
     gibbs_means,
     sampled_means,
+    sum_log_2cosh,
 )
-from qestim.nn._partition import log_2cosh
 
 
 class EnergyGuide(CandidateGuide):
@@ -152,7 +152,7 @@ class EnergyGuide(CandidateGuide):
         if self.exact and self._is_matrix:
             h, n = self.machine.h, self.n_visible
             fields = torch.addmm(h[n:], visible, self.machine.J.view(n, -1))
-            return visible @ h[:n] - log_2cosh(fields).sum(1)
+            return visible @ h[:n] - sum_log_2cosh(fields)
         clamped = ClampedMachine(self.machine, visible)
         if self.exact:
             return clamped.independent()

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from qestim.nn import EnergyGuide, draw_candidates, log_likelihood
+from qestim.nn._hidden_units import sum_log_2cosh
 from qestim.samplers import BoltzmannSampler
 
 V, L = 4, 6
@@ -60,6 +61,14 @@ def test_hidden_units_are_summed_out_exactly(graph):
     assert guide.exact
     free = guide.free_energy(visible).detach().double()
     assert torch.allclose(free, enumerated(guide, visible), atol=1e-5)
+
+
+@pytest.mark.parametrize("n_hidden", [1, 7, 12, 128, 192])
+def test_products_of_factors_keep_the_sum(n_hidden, generator):
+    scale = torch.tensor([[1e-4], [1.0], [30.0], [200.0]])
+    fields = torch.randn(4, n_hidden, generator=generator) * scale
+    expected = torch.logaddexp(fields.double(), -fields.double()).sum(1)
+    assert torch.allclose(sum_log_2cosh(fields).double(), expected, rtol=1e-5)
 
 
 def test_gradients_of_the_free_energy_are_those_of_the_sum():
