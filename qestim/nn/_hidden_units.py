@@ -11,7 +11,7 @@ import torch
 
 from qestim.qubo import IsingArrays, spins_of
 
-_FACTORS = 64  # none above 2, so that the product stays far below overflow
+_FACTORS = 64  # none below 1/2, so that the product stays far above zero
 
 
 def sum_log_2cosh(fields):
@@ -29,14 +29,14 @@ def sum_log_2cosh(fields):
     total : tensor of shape (n,)
         Dimensionless.
     """
-    size = fields.abs()
-    factors = torch.exp(-2 * size) + 1
+    size = (2 * fields).abs()
+    factors = size.sigmoid()  # 2 cosh(x) = exp(|x|) / sigmoid(2 |x|)
     for _ in range(_FACTORS.bit_length() - 1):
         half, odd = divmod(factors.shape[1], 2)
         if odd:
             break
         factors = factors[:, :half] * factors[:, half:]
-    return size.sum(1) + factors.log().sum(1)
+    return 0.5 * size.sum(1) - factors.log().sum(1)
 
 
 def spin_entropy_of_means(means):
