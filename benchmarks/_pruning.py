@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small part of the training data: images and text, ours beside other ways."""
 
+import importlib.util
 import time
 
 import numpy as np
@@ -64,6 +65,13 @@ def facility_location(X, k):
     return np.array(chosen)
 
 
+def apricot(X, k):
+    """The peer's facility location, in its own default of distances."""
+    from apricot import FacilityLocationSelection
+
+    return FacilityLocationSelection(k).fit(X).ranking
+
+
 def within(way, X, y, k):
     """Apply a way of choosing to each class, in its proportion."""
     chosen = []
@@ -115,7 +123,8 @@ def images(quick):
         "note": f"{SHARE:.0%} of {size} random training rows of Fashion-MNIST (50 "
         "principal components) is kept; LogisticRegression; accuracy on 2,000 test "
         f"rows; {2 if quick else 5} seeds. Herding, k-center and facility location are "
-        "applied within each class, in its proportion. All: no pruning.",
+        "applied within each class, in its proportion; apricot-select, where it is "
+        "installed, likewise: facility location by its own distances. All: no pruning.",
     }
 
 
@@ -126,12 +135,16 @@ def image_ways(X, y, rng, seed):
         selector = ActiveSampleSelector(estimator, k, random_state=seed)
         return selector.fit(X, y).sample_indices_
 
+    theirs = {}
+    if importlib.util.find_spec("apricot"):
+        theirs["apricot-select"] = lambda: within(apricot, X, y, k)
     return {
         "all": lambda: np.arange(len(X)),
         "random": lambda: rng.permutation(len(X))[:k],
         "herding": lambda: within(herding, X, y, k),
         "k-center": lambda: within(lambda Z, n: k_center(Z, n, rng), X, y, k),
         "facility location": lambda: within(facility_location, X, y, k),
+        **theirs,
         "ours, without a model": lambda: ours(None),
         "ours": lambda: ours(LogisticRegression(max_iter=300)),
     }
@@ -173,7 +186,8 @@ def text(quick, corpus=None):
         f"nine tenths, plus 20 % copies and 10 % junk (letters in random order, "
         f"repeated scraps, random characters); {KEPT_TEXT:.0%} kept, but for the whole "
         "corpus; per-character perplexity of an interpolated 6-gram model on the last "
-        "tenth; lower is better. Losses for both filters: the model of the other half.",
+        "tenth; lower is better. Losses: the model of the other half; the filter drops "
+        "the tenth with the largest. Ours: difficulty=1.",
     }
 
 
@@ -206,14 +220,17 @@ def text_ways(chunks, rng, seed):
     )
     first = np.unique(np.array(chunks), return_index=True)[1]
     low = first[losses[first] <= np.quantile(losses, 0.9)]
+    hard_ones = ActiveSampleSelector(None, k, difficulty=1.0, random_state=seed)
     selector = ActiveSampleSelector(None, k, random_state=seed)
-    unsupervised = ActiveSampleSelector(None, k, random_state=seed)
+    hardest = low[np.argsort(-losses[low])][:k]
     return {
         "whole corpus": np.arange(len(chunks)),
         "random": rng.permutation(len(chunks))[:k],
         "deduplication + loss filter": rng.permutation(low)[:k],
-        "ours, without losses": unsupervised.fit(points).sample_indices_,
-        "ours": selector.fit(points, losses=losses).sample_indices_,
+        "deduplication + hardest below the loss filter": hardest,
+        "ours, without losses": selector.fit(points).sample_indices_,
+        "ours, difficulty 0": selector.fit(points, losses=losses).sample_indices_,
+        "ours": hard_ones.fit(points, losses=losses).sample_indices_,
     }
 
 

@@ -57,11 +57,12 @@ if __name__ == "__main__":
     own = argparse.ArgumentParser(add_help=False)
     own.add_argument("--corpus", type=pathlib.Path, help="a text file of your own")
     corpus = own.parse_known_args()[0].corpus
-    found = importlib.util.find_spec("skactiveml")
+    peers = {"skactiveml": "scikit-activeml", "apricot": "apricot-select"}
+    found = [peers[name] for name in peers if importlib.util.find_spec(name)]
     run_sections(
         "selection",
         "Choosing samples and features",
         {title: (run, False) for title, run in sections(corpus).items()},
-        ("dwave-samplers", *(("scikit-activeml",) if found else ())),
+        ("dwave-samplers", *found),
         parents=[own],
     )

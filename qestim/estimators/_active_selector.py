@@ -67,6 +67,11 @@ class ActiveSampleSelector(PoolQuery):
     label_similarity : float, default=0.5
         How far rows with different predicted labels count as different: the power of
         the similarity of their probabilities, 0 to ignore them.
+    difficulty : float, default=0.0
+        How much more a training row counts the larger its loss is: by the factor
+        :math:`e^{d z}` at z robust deviations above the median, below 2. At 0 the kept
+        rows stand for all; at 1 they are the hard ones that can still be trusted,
+        which helps where much is kept.
     similarity : {"rbf", "cosine"} or callable, default="rbf"
         Kernel; a callable takes two arrays of rows.
     gamma : float or "median", default="median"
@@ -152,6 +157,7 @@ class ActiveSampleSelector(PoolQuery):
         "coverage": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="both")],
         "redundancy": [Interval(Real, 0, None, closed="left")],
         "label_similarity": [Interval(Real, 0, None, closed="left")],
+        "difficulty": [Interval(Real, 0, 2, closed="left")],
         "similarity": [StrOptions({"rbf", "cosine"}), callable],
         "gamma": [StrOptions({"median"}), Interval(Real, 0, None, closed="neither")],
         "n_candidates": [Interval(Integral, 1, None, closed="left")],
@@ -175,6 +181,7 @@ class ActiveSampleSelector(PoolQuery):
         coverage="auto",
         redundancy=1.0,
         label_similarity=0.5,
+        difficulty=0.0,
         similarity="rbf",
         gamma="median",
         n_candidates=2000,
@@ -194,6 +201,7 @@ class ActiveSampleSelector(PoolQuery):
         self.coverage = coverage
         self.redundancy = redundancy
         self.label_similarity = label_similarity
+        self.difficulty = difficulty
         self.similarity = similarity
         self.gamma = gamma
         self.n_candidates = n_candidates
@@ -263,8 +271,8 @@ class ActiveSampleSelector(PoolQuery):
                 losses = held_out_losses(self.estimator, X, y, rng)
             elif losses is None and beliefs is not None and len(X) > 1:
                 losses = neighbor_losses(points, y)
-            trust = trust_in(losses, len(X))
-            rows = Rows(points, trust, beliefs, trust)
+            trust, weights = trust_in(losses, len(X), self.difficulty)
+            rows = Rows(points, weights, beliefs, trust)
             count = count_of(self.n_samples_to_select, len(X))
             coverage = 1.0 if self.coverage == "auto" else self.coverage
             self.sample_indices_ = self._choose(

@@ -2,16 +2,16 @@
 """How far the label of a row is to be trusted, from its loss."""
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, log_expit
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from sklearn.neighbors import NearestNeighbors
 
 
-def trust_in(losses, n):
-    r"""Return factors that fall from 1 to 0 where losses are larger than usual.
+def trust_in(losses, n, difficulty=0.0):
+    r"""Return how far each row is to be trusted, and how much there is to learn at it.
 
-    .. math:: t = \sigma(2 (2 - z)), \qquad
+    .. math:: t = \sigma(2 (2 - z)), \qquad u = t e^{d z}, \qquad
               z = (\ell - \mathrm{median}) / (1.48\, \mathrm{MAD})
 
     Parameters
@@ -20,14 +20,18 @@ def trust_in(losses, n):
         Loss of each row, in any unit.
     n : int
         Number of rows.
+    difficulty : float, default=0.0
+        The factor d, below 2, where the weights of large losses would not vanish.
 
     Returns
     -------
     trust : ndarray of shape (n,), dtype float64
-        In [0, 1]; ones where all losses are equal or there are none.
+        In [0, 1]; 1 where all losses are equal or there are none.
+    weights : ndarray of shape (n,), dtype float64
+        At least 0; the trust where the difficulty is 0.
     """
     if losses is None:
-        return np.ones(n)
+        return np.ones(n), np.ones(n)
     losses = np.asarray(losses, dtype=np.float64)
     if losses.shape != (n,) or not np.isfinite(losses).all():
         raise ValueError(
@@ -36,7 +40,11 @@ def trust_in(losses, n):
         )
     deviations = losses - np.median(losses)
     scale = 1.4826 * np.median(np.abs(deviations)) or np.std(losses)
-    return expit(2 * (2 - deviations / scale)) if scale else np.ones(n)
+    if not scale:
+        return np.ones(n), np.ones(n)
+    z = deviations / scale
+    # The product in one exponent: its factors overflow where the loss is large.
+    return expit(2 * (2 - z)), np.exp(log_expit(2 * (2 - z)) + difficulty * z)
 
 
 def held_out_losses(estimator, X, y, rng):

@@ -237,6 +237,18 @@ class TestCoreset:
         kept = ActiveSampleSelector(None, 50).fit(X, y, losses=losses)
         assert (kept.sample_indices_ >= 100).all()
 
+    def test_difficulty_prefers_what_is_hard_and_can_be_trusted(self, digits):
+        X, _, _ = digits
+        losses = np.linspace(0, 1, 600)
+        losses[:20] = 1e4  # so large that powers of it would overflow
+        means = []
+        for difficulty in (0.0, 1.0, 1.9):
+            kept = ActiveSampleSelector(None, 60, difficulty=difficulty)
+            chosen = kept.fit(X, losses=losses).sample_indices_
+            assert (chosen >= 20).all()
+            means.append(losses[chosen].mean())
+        assert means[0] + 0.1 < means[1] < means[2]
+
     def test_losses_of_a_regression(self):
         rng = np.random.default_rng(0)
         X = rng.normal(size=(200, 2))
@@ -280,6 +292,7 @@ class TestErrors:
             ({"coverage": 2}, "coverage"),
             ({"redundancy": -1}, "redundancy"),
             ({"gamma": 0}, "gamma"),
+            ({"difficulty": 2.0}, "difficulty"),
             ({"sampler": 3}, "sampler"),
             ({"embedding": "PCA"}, "embedding"),
             ({"estimator": LinearSVC()}, "predict_proba"),
