@@ -86,6 +86,7 @@ bench: $(VENV)/benched
 	$(BIN)/python benchmarks/quantized.py
 	$(BIN)/python benchmarks/attention.py
 	$(BIN)/python benchmarks/selection.py
+	$(BIN)/python benchmarks/boltzmann.py
 
 bench-quick: $(VENV)/benched
 	$(BIN)/python benchmarks/samplers.py --quick
@@ -93,6 +94,7 @@ bench-quick: $(VENV)/benched
 	$(BIN)/python benchmarks/quantized.py --quick
 	$(BIN)/python benchmarks/attention.py --quick
 	$(BIN)/python benchmarks/selection.py --quick
+	$(BIN)/python benchmarks/boltzmann.py --quick
 
 docs: $(VENV)/documented
 	OMP_NUM_THREADS=1 MPLBACKEND=agg $(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html

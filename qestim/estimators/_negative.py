@@ -158,14 +158,16 @@ class TemperedChains(_Phase):
     n_chains : int, default=256
         Chains at beta 1.
     n_sweeps : int, default=3
-        Sweeps of every replica an update, each with one round of exchanges.
+        Sweeps of every replica an update, rounded up to an even number.
     """
 
     name = "tempered"
     _LADDER = 100  # updates between two fits of the temperatures
 
     def __init__(self, machine, rng, *, n_chains=256, n_sweeps=3):
-        self.machine, self.n_sweeps, self.updates = machine, n_sweeps, 0
+        self.machine, self.updates = machine, 0
+        # Odd neighbours exchange in every second sweep of a call.
+        self.n_sweeps = n_sweeps + n_sweeps % 2
         self.replicas = Replicas(n_chains, rng, 12)
 
     def step(self, data=None):

@@ -74,7 +74,8 @@ class Replicas:
         burn_in : int, default=0
             Sweeps before the first of them.
         thin : int, default=1
-            Sweeps from one to the next.
+            Sweeps from one to the next. Neighbours exchange in turn, even ones and odd
+            ones, so that a call should make an even number of sweeps.
 
         Returns
         -------
@@ -93,7 +94,10 @@ class Replicas:
             self._last,
         )
         self._last = found[2]
-        self.swap_rates = found[3].mean(0) * 2 / max(burn_in + n_reads * thin, 1)
+        rates = found[3].mean(0) * 2 / max(burn_in + n_reads * thin, 1)
+        if self.swap_rates.shape != rates.shape:
+            self.swap_rates = rates
+        self.swap_rates = 0.9 * self.swap_rates + 0.1 * rates
         spins = np.asarray(found[0]).reshape(-1, machine.n_units)
         return torch.as_tensor(spins).to(machine.h.detach())
 

@@ -259,6 +259,13 @@ def test_tempered_chains_follow_the_law(machine):
     assert error(machine, spins) < 0.02
 
 
+def test_all_neighbours_of_a_ladder_exchange_with_one_sweep_an_update(machine):
+    phase = TemperedChains(machine, np.random.RandomState(0), n_chains=100, n_sweeps=1)
+    for _ in range(5):
+        phase.step()
+    assert (phase.replicas.swap_rates > 0.2).all()
+
+
 def test_contrastive_divergence_starts_at_the_data(machine):
     generator = torch.Generator().manual_seed(0)
     data = machine.random_spins(5, generator=generator)

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Boltzmann machine in your own torch loop, with any sampler as negative phase."""
+
+import matplotlib.pyplot as plt
+import torch
+from sklearn.datasets import load_digits
+
+from qestim.nn import BoltzmannMachine, spin_entropy, straight_through_spins
+from qestim.samplers import BoltzmannSampler
+
+noise = torch.manual_seed(0)
+pixels = torch.tensor(load_digits().data[:500] > 7).float() * 2 - 1
+encoder, decoder = torch.nn.Linear(64, 24), torch.nn.Linear(24, 64)  # your modules
+machine = BoltzmannMachine(24, "full")
+sampler = BoltzmannSampler(num_reads=128, log_z=False)
+networks = torch.nn.ModuleList([encoder, decoder, machine])
+optimizer = torch.optim.Adam(networks.parameters(), 5e-3)
+for step in range(200):
+    logits = encoder(pixels)
+    spins = straight_through_spins(logits, generator=noise)
+    loss = torch.nn.functional.soft_margin_loss(decoder(spins), pixels) * 64
+    h, J = machine.to_arrays()
+    reads = torch.tensor(sampler.sample_arrays(J, h, seed=step).record.sample).float()
+    divergence = machine.energy(torch.tanh(logits / 2)) - spin_entropy(logits)
+    optimizer.zero_grad()
+    (loss + divergence.mean() - machine.energy(reads).mean()).backward()
+    optimizer.step()
+dreams = decoder(reads[:16]).detach().reshape(2, 8, 8, 8).permute(0, 2, 1, 3)
+plt.imshow(dreams.reshape(16, 64), cmap="gray")
+plt.show()
