@@ -98,8 +98,12 @@ class _Recorder(BaseSampler):
 
 def _examine(model, backend, num_reads):
     """Return spins, errors, calls, reads and seconds of one call's model."""
-    auxiliary = bool(np.any(model.h))
-    found = {"spins": len(model) + auxiliary, "rms": 0.0, "max": 0.0, "zeroed": 0.0}
+    found = {
+        "spins": len(model) + bool(np.any(model.h)),
+        "rms": 0.0,
+        "max": 0.0,
+        "zeroed": 0.0,
+    }
     calls = -(-num_reads // backend.max_reads)
     per_call = max(min(num_reads, backend.max_reads), backend.min_reads)
     model_time = getattr(backend, "modelled_seconds", lambda reads: 0.0)
@@ -109,6 +113,7 @@ def _examine(model, backend, num_reads):
         report = encode(model, backend.max_spins, backend.bits).report
     except HardwareSizeError:
         return found
+    found["spins"] = report["machine_spins"]
     found["rms"], found["max"] = report["rms_rel_error"], report["max_rel_error"]
     found["zeroed"] = report["n_zeroed"] / max(report["n_coefficients"], 1)
     return found
@@ -152,7 +157,7 @@ def device_report(estimator_or_bqm, backend, X=None, y=None, *, num_reads=100):
     >>> bqm = dimod.BinaryQuadraticModel({"a": 0.5}, {("a", "b"): 1.0}, "SPIN")
     >>> print(qestim.device_report(bqm, CIMEmulatorBackend()))
     fits: 3 of 550 spins
-    precision: 8 bits, coefficients off by 0.35 % (rms), 0 % become zero
+    precision: 8 bits, coefficients off by 0.79 % (rms), 0 % become zero
     machine: 1 calls, 100 reads, 60 s as modelled
     """
     model = estimator_or_bqm

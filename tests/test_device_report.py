@@ -5,7 +5,7 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
-from qestim import QBMVAETransformer, device_report
+from qestim import BoltzmannPrior, QBMVAETransformer, device_report
 from qestim.qubo import IsingArrays, MaxCutProblem
 from qestim.samplers import CIMEmulatorBackend, HardwareSampler
 
@@ -44,7 +44,7 @@ def test_an_estimator_is_rehearsed():
     model = QBMVAETransformer(
         4,
         max_iter=3,
-        resample_every=2,
+        prior=BoltzmannPrior(resample_every=2),
         sampler=HardwareSampler(backend),
         random_state=0,
     )
@@ -64,6 +64,6 @@ def test_what_cannot_be_reported():
     with pytest.raises(ValueError, match="X=None"):
         device_report(model, CIMEmulatorBackend())
     X, _ = load_iris(return_X_y=True)
-    idle = QBMVAETransformer(2, negative_phase="pcd", max_iter=1)
+    idle = QBMVAETransformer(2, prior=BoltzmannPrior(negative_phase="pcd"), max_iter=1)
     with pytest.raises(ValueError, match="nothing to report"):
         device_report(idle, CIMEmulatorBackend(), X)

@@ -64,7 +64,7 @@ class SampledChains:
                 raise ValueError(
                     f"The sampler's beta must be positive and finite. Got {beta}."
                 )
-        self.scale_free = False
+        self.scale_free = bool(properties.get("scale_free", False))
         self.beta_eff = None
         self.calls = self.reads = self.unmixed = 0
         self.seconds = 0.0

@@ -11,13 +11,13 @@ from numbers import Integral, Real
 import dimod
 import numpy as np
 
-from qestim._sklearn import HasMethods, Interval
+from qestim._sklearn import HasMethods, Interval, StrOptions
 from qestim.exceptions import PrecisionWarning
 from qestim.samplers._base import BaseSampler
-from qestim.samplers._hardware.backend import MachineTask
+from qestim.samplers._hardware.backend import MachineTask, fingerprint
 from qestim.samplers._hardware.emulator import CIMEmulatorBackend
 from qestim.samplers._hardware.encoding import encode
-from qestim.samplers._hardware.jobs import JobRunner, fingerprint
+from qestim.samplers._hardware.jobs import JobRunner, costs, number_of_states
 from qestim.samplers._hardware.store import FolderStore, MemoryStore
 from qestim.samplers._temperature import temperature_of
 
@@ -25,7 +25,7 @@ from qestim.samplers._temperature import temperature_of
 class HardwareSampler(BaseSampler):
     r"""Sample with a machine: encode, submit, wait, decode, and say what it cost.
 
-    The model is rounded to the machine's whole numbers, fields on an auxiliary spin;
+    The model is rounded to the machine's whole numbers, fields on auxiliary spins;
     energies and temperature are those of the model as it was given. A machine maps any
     model onto its own range, so scaling the biases does not change its temperature:
     ``info`` has the ``beta_eff`` that fits the reads best and its ``misfit``.
@@ -49,6 +49,10 @@ class HardwareSampler(BaseSampler):
         Where jobs are remembered; None forgets them with the call.
     task_name : str, default="qestim"
         First part of the names of jobs.
+    num_auxiliary : "auto" or int, default="auto"
+        Spins that stand for the fields of the model. Several share fields that are
+        larger than the couplings, which would otherwise take the whole range; "auto"
+        uses spins that are left for it.
     clip_quantile : float, default=None
         Cut the largest coefficients down to this quantile of the non-zero sizes, so
         that the others are rounded less; None does not.
@@ -84,12 +88,13 @@ class HardwareSampler(BaseSampler):
     Notes
     -----
     ``info`` holds ``bits``, ``unit`` (energy of one integer step), ``max_rel_error``
-    and ``rms_rel_error`` of the rounding (by the largest and by the root mean square
-    coefficient), ``n_zeroed`` and ``n_clipped`` of ``n_coefficients``,
-    ``machine_spins``, ``calls``, ``resumed``, ``job_names``, ``modelled_seconds``,
-    ``num_reads_completed``, ``unique_fraction``, ``broken_copies`` (share of the split
-    spins), ``beta_eff``, ``misfit`` and ``misfit_p``. Models without couplings are
-    answered here: ``calls`` is 0.
+    and ``rms_rel_error`` of the rounding (by the largest coefficient, and by the root
+    mean square of the couplings or of the fields, whichever is worse), ``n_zeroed``
+    and ``n_clipped`` of ``n_coefficients``, ``machine_spins``, ``auxiliary_spins``,
+    ``calls``, ``resumed``, ``job_names``, ``modelled_seconds``,
+    ``num_reads_completed``, ``unique_fraction``, ``broken_copies`` (share of the
+    spins with copies), ``beta_eff``, ``misfit`` and ``misfit_p``. Models without
+    couplings are answered here: ``calls`` is 0.
 
     Errors are `HardwareError` or one of its kinds, with the job's name as ``task_id``
     and the cause chained. Credentials are no parameters.
@@ -108,6 +113,10 @@ class HardwareSampler(BaseSampler):
         "backend": [HasMethods(["submit", "collect"]), None],
         "folder": [str, pathlib.Path, None],
         "task_name": [str],
+        "num_auxiliary": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
         "clip_quantile": [Interval(Real, 0, 1, closed="right"), None],
         "split_bits": [Interval(Integral, 2, 53, closed="both"), None],
         "num_gauges": [Interval(Integral, 1, None, closed="left")],
@@ -126,6 +135,7 @@ class HardwareSampler(BaseSampler):
         num_reads=None,
         folder=None,
         task_name="qestim",
+        num_auxiliary="auto",
         clip_quantile=None,
         split_bits=None,
         num_gauges=1,
@@ -141,6 +151,7 @@ class HardwareSampler(BaseSampler):
         self.num_reads = num_reads
         self.folder = folder
         self.task_name = task_name
+        self.num_auxiliary = num_auxiliary
         self.clip_quantile = clip_quantile
         self.split_bits = split_bits
         self.num_gauges = num_gauges
@@ -214,6 +225,7 @@ class HardwareSampler(BaseSampler):
             model,
             backend.max_spins,
             backend.bits,
+            num_auxiliary=self.num_auxiliary,
             clip_quantile=self.clip_quantile,
             split_bits=self.split_bits,
         )
@@ -253,7 +265,7 @@ class HardwareSampler(BaseSampler):
             "job_names": [task.name for _, task, _ in jobs],
             "modelled_seconds": sum(modelled(task.num_reads) for _, task, _ in jobs),
             "num_reads_completed": len(spins),
-            "unique_fraction": len(np.unique(spins, axis=0)) / len(spins),
+            "unique_fraction": number_of_states(spins) / len(spins),
             "broken_copies": float(np.mean(broken)),
             **temperature_of(model, spins),
         }
@@ -308,9 +320,9 @@ def _independent(model, num_reads, seed):
 
 def _warn_of_pool(reads, task):
     """Warn where the reads are no sample but a list of the best states."""
-    if len(reads) < 10 or len(np.unique(reads, axis=0)) < len(reads):
+    if len(reads) < 10 or number_of_states(reads) < len(reads):
         return
-    cost = -((reads @ task.matrix) * reads).sum(axis=1)
+    cost = costs(task.matrix, reads)
     if (np.diff(cost) >= 0).all() and cost[0] < cost[-1]:
         warnings.warn(
             f"The {len(reads)} reads of {task.name} are all distinct and sorted by "

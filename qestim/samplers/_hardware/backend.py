@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a machine is to `HardwareSampler`: limits, submit and collect."""
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -32,6 +34,24 @@ class MachineTask:
     matrix: np.ndarray
     num_reads: int
     seed: int
+
+    @cached_property
+    def fingerprint(self):
+        """Hexadecimal digits that tell matrices apart."""
+        return fingerprint(self.matrix)
+
+
+def fingerprint(matrix):
+    """Return 40 hexadecimal digits that tell matrices apart.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (N, N)
+        Whole or real numbers.
+    """
+    small = matrix.astype(np.int16)
+    exact = small if np.array_equal(small, matrix) else np.ascontiguousarray(matrix)
+    return hashlib.sha1(exact.tobytes(), usedforsecurity=False).hexdigest()
 
 
 class Backend(BaseEstimator):

@@ -13,6 +13,7 @@ from qestim.samplers._cim import CIMSampler
 from qestim.samplers._cim_models import DEFAULTS
 from qestim.samplers._hardware.backend import Backend
 from qestim.samplers._hardware.calibration import fit
+from qestim.samplers._hardware.jobs import costs
 
 PRESETS: dict[str, dict] = {
     # Spins, bits and reads as public code uses them; a minute a call, see the guide.
@@ -41,6 +42,8 @@ class CIMEmulatorBackend(Backend):
         Reads of one call.
     model : {"mean_field", "cac", "cfc", "sfc", "wigner"}, default="mean_field"
         The equations; see `CIMSampler`.
+    mode : {"sampling", "optimization"}, default="sampling"
+        What a read is: the state at the end of a run, or the lowest that it passed.
     num_steps : int, default=200
         Steps of a run.
     noise : "auto" or float, default="auto"
@@ -86,6 +89,7 @@ class CIMEmulatorBackend(Backend):
         "min_reads": [Interval(Integral, 1, None, closed="left")],
         "max_reads": [Interval(Integral, 1, None, closed="left")],
         "model": [StrOptions({"mean_field", "cac", "cfc", "sfc", "wigner"})],
+        "mode": [StrOptions({"sampling", "optimization"})],
         "num_steps": [Interval(Integral, 1, None, closed="left")],
         "noise": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "pump": [StrOptions({"auto"}), Real],
@@ -111,6 +115,7 @@ class CIMEmulatorBackend(Backend):
         min_reads=10,
         max_reads=2000,
         model="mean_field",
+        mode="sampling",
         num_steps=200,
         noise="auto",
         pump="auto",
@@ -132,6 +137,7 @@ class CIMEmulatorBackend(Backend):
         self.min_reads = min_reads
         self.max_reads = max_reads
         self.model = model
+        self.mode = mode
         self.num_steps = num_steps
         self.noise = noise
         self.pump = pump
@@ -223,8 +229,7 @@ class CIMEmulatorBackend(Backend):
             reads = reads[kept]
         if self.unique_pool:
             reads = np.unique(reads, axis=0)
-            cost = -((reads @ task.matrix) * reads).sum(axis=1)
-            reads = reads[np.argsort(cost, kind="stable")]
+            reads = reads[np.argsort(costs(task.matrix, reads), kind="stable")]
         return reads
 
     def _tick(self):
@@ -242,7 +247,9 @@ class CIMEmulatorBackend(Backend):
 
     def _measure(self, task, clock):
         matrix = task.matrix
-        row, col = np.nonzero(np.triu(matrix))
+        row, col = np.nonzero(matrix != 0)
+        above = row < col
+        row, col = row[above], col[above]
         value = -matrix[row, col]
         if self.coupling_error:
             value = (
@@ -259,8 +266,7 @@ class CIMEmulatorBackend(Backend):
             noise=self.noise,
             pump="auto" if self.pump == "auto" else (-0.6, float(self.pump)),
             xi="auto" if gain == 1 else gain * DEFAULTS[self.model].xi,
-            return_best=False,
-            energy_interval=self.num_steps,
+            return_best=self.mode == "optimization",
             num_threads=1,
         )
         seed = np.random.SeedSequence([self.machine_seed, task.seed]).generate_state(1)
