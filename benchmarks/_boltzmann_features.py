@@ -22,7 +22,7 @@ from qestim.samplers import BoltzmannSampler
 
 def depth(quick):
     """Held-out bound of DBN(2) beside RBMs, with the upper end of log Z."""
-    seeds, epochs, hidden = (1, 2, 12) if quick else (SEEDS, 40, 64)
+    seeds, epochs, hidden = (1, 2, 12) if quick else (SEEDS, 25, 64)
     X = (load_digits().data > 7).astype(float)
     found = {}
     for seed in range(seeds):
@@ -89,7 +89,7 @@ def nudge(images):
 
 def nudged(quick):
     """Accuracy of logistic regression on features of the shifted digits."""
-    seeds, epochs, parts = (1, 1, 8) if quick else (SEEDS, 10, 128)
+    seeds, epochs, parts = (1, 1, 8) if quick else (SEEDS, 8, 128)
     data = load_digits()
     images, y = data.images / 16, data.target
     if quick:
@@ -115,9 +115,9 @@ def nudged(quick):
             step = fitted(X, parts, epochs, seed) if step is None else step.fit(X)
             seconds.setdefault(name, []).append(time.process_time() - start)
             classifier = make_pipeline(
-                StandardScaler(), LogisticRegression(max_iter=100, tol=1e-3)
+                StandardScaler(), LogisticRegression(max_iter=60, tol=1e-3)
             )
-            grid = {"logisticregression__C": [0.01, 0.1, 1.0]}
+            grid = {"logisticregression__C": [0.03, 0.3]}
             search = GridSearchCV(classifier, grid, cv=GroupKFold(2))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the iteration limit

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Boltzmann machines against enumeration: gradients, learned laws, log Z."""
 
-import time
 import warnings
 
 import numpy as np
@@ -109,7 +108,7 @@ def phases(machine, reads, seed):
 
 def gradient(quick):
     """Cosine and norm of the prior's gradient against enumeration."""
-    seeds, reads, steps = (1, 500, 8) if quick else (SEEDS, 5000, 24)
+    seeds, reads, steps = (1, 500, 8) if quick else (SEEDS, 10000, 14)
     found = {}
     for graph, n in (("rbm", 16), ("full", 12)):
         states = all_states(n)
@@ -155,7 +154,7 @@ def gradient(quick):
 
 def six_units(quick):
     """KL from the true law to a fully visible machine of 6 spins, trained by each."""
-    seeds, steps, reads = (1, 30, 100) if quick else (20, 150, 100)
+    seeds, steps, reads = (1, 30, 100) if quick else (20, 100, 100)
     states = all_states(6)
     found = {}
     for seed in range(seeds):
@@ -182,7 +181,7 @@ def six_units(quick):
                 for parameter in machine.parameters():
                     parameter.normal_(0, 0.01, generator=generator)
             phase, late = build(), []
-            optimizer = torch.optim.SGD(machine.parameters(), 0.1)
+            optimizer = torch.optim.SGD(machine.parameters(), 0.15)
             for step in range(steps):
                 loss = law @ machine.energy(states)
                 loss = loss - machine.energy(phase.step()).mean()
@@ -206,8 +205,8 @@ def six_units(quick):
     ]
     return {
         "rows": rows,
-        "note": f"{seeds} random true laws, {steps} steps of rate 0.1, {reads} reads a "
-        "step, exact positive phase, mean of the last 20 steps. Goal: at most 1.5 "
+        "note": f"{seeds} random true laws, {steps} steps of rate 0.15, {reads} reads "
+        "a step, exact positive phase, mean of the last 20 steps. Goal: at most 1.5 "
         "times exact samples'; credit is for what is gained on the same sweeps from "
         "random starts.",
     }
@@ -253,17 +252,19 @@ def gaussian(quick):
 
 def brackets(quick):
     """Width of the log Z bracket of machines trained on digits."""
-    sizes = ((16, 5),) if quick else ((16, 40), (32, 40), (64, 40))
+    sizes = ((16, 5),) if quick else ((16, 25), (32, 25), (64, 25))
     X = (load_digits().data > 7).astype(float)
     rows = []
     for hidden, epochs in sizes:
-        widths, ess, cpu, inside, size = [], [], [], [], []
+        widths, ess, inside, size = [], [], [], []
         for seed in range(1 if quick else SEEDS):
-            machine = fitted(X[:200] if quick else X, hidden, epochs, seed).machine_
-            generator = torch.Generator().manual_seed(seed)
-            start = time.process_time()
-            bounds = machine.log_partition_bracket(max_states=1, generator=generator)
-            cpu.append(time.process_time() - start)
+            model = fitted(X[:200] if quick else X, hidden, epochs, seed)
+            machine, bounds = model.machine_, model.log_partition_
+            if bounds.width == 0:  # exact: the estimate is put to the test
+                generator = torch.Generator().manual_seed(seed)
+                bounds = machine.log_partition_bracket(
+                    max_states=1, generator=generator
+                )
             widths.append(bounds.width)
             ess.append(min(bounds.ess_lower, bounds.ess_upper))
             size.append(machine.J.square().mean().sqrt().item())
@@ -277,7 +278,6 @@ def brackets(quick):
                 "root mean square J": spread(size),
                 "width, nats": spread(widths),
                 "least ESS of 1024": min(ess),
-                "CPU seconds": spread(cpu),
                 "exact value inside": f"{sum(inside)} of {len(inside)}"
                 if inside
                 else "not known",

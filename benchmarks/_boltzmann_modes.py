@@ -143,7 +143,7 @@ def train(name, rows, hidden, seconds, seed):
 
 def task(name, quick):
     """One table: held-out log-likelihood of every negative phase."""
-    seconds, seeds = (0.2, 1) if quick else (2.0, SEEDS)
+    seconds, seeds = (0.2, 1) if quick else (1.0, SEEDS)
     scores, counts = {}, {}
     for seed in range(seeds):
         fit, test, hidden = TASKS[name](np.random.RandomState(seed))

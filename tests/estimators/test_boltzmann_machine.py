@@ -112,6 +112,24 @@ def test_real_features_follow_a_density():
     assert np.exp(model.score_samples(grid)).sum() * cell == pytest.approx(1, abs=0.02)
 
 
+@pytest.mark.parametrize(
+    "sampler",
+    [SimulatedAnnealingSampler(num_sweeps=5), BoltzmannSampler(log_z=False, beta=2.0)],
+    ids=["hybrid", "sampler"],
+)
+def test_real_features_with_a_sampler(sampler):
+    X = np.random.RandomState(0).normal(3, 2, (120, 3))
+    model = BoltzmannMachineTransformer(
+        3, sampler=sampler, max_iter=3, n_chains=40, random_state=0
+    ).fit(X)
+    assert model.sampler_report_["calls"] == 1
+    drawn = model.sample(400)
+    np.testing.assert_allclose(drawn.mean(0), 3, atol=0.6)
+    np.testing.assert_allclose(drawn.std(0), 2, rtol=0.25)
+    means = model.sample(50, noise=False)
+    assert means.std() < drawn.std()
+
+
 def test_marginals_do_not_drift_to_all_ones(digits):
     # Published training without a negative phase of the right sign ends at all ones.
     X, _ = digits
