@@ -85,6 +85,7 @@ bench: $(VENV)/benched
 	$(BIN)/python benchmarks/league.py
 	$(BIN)/python benchmarks/quantized.py
 	$(BIN)/python benchmarks/attention.py
+	$(BIN)/python benchmarks/diffusion.py
 	$(BIN)/python benchmarks/selection.py
 	$(BIN)/python benchmarks/boltzmann.py
 
@@ -93,6 +94,7 @@ bench-quick: $(VENV)/benched
 	$(BIN)/python benchmarks/league.py --quick
 	$(BIN)/python benchmarks/quantized.py --quick
 	$(BIN)/python benchmarks/attention.py --quick
+	$(BIN)/python benchmarks/diffusion.py --quick
 	$(BIN)/python benchmarks/selection.py --quick
 	$(BIN)/python benchmarks/boltzmann.py --quick
 

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A law that can be enumerated: how far samples are from it, and why."""
+
+import functools
+
+import numpy as np
+import torch
+from _attention_accuracy import interval
+from _diffusion_guides import (
+    BOLTZMANN,
+    CANDIDATES,
+    MLP,
+    OWN,
+    RANDOM,
+    UNGUIDED,
+    fit_denoiser,
+    fit_guide,
+    kept_figures,
+    kept_weights,
+    make_guide,
+)
+
+from qestim.datasets import make_tokens
+from qestim.nn import CandidateGuide, TransformerDenoiser, decode
+
+SYMBOLS, LENGTH, COUPLING = 4, 8, 4.0
+STEPS = (4, 8, 16)
+SAMPLES, QUICK_SAMPLES = 4000, 200
+UNITS, WIDTH = 64, 32
+EXACT, FLOOR = "exact energy, all candidates", "draws from the law itself"
+LEARNED = (BOLTZMANN, MLP)
+
+
+class Law:
+    """The law of a seed: draws, posteriors, and the distance of samples from it."""
+
+    def __init__(self, seed):
+        law = make_tokens(1, coupling=COUPLING, random_state=seed)
+        self.states = torch.from_numpy(law.states)
+        self.p = torch.from_numpy(law.probabilities)
+        self.grid = self.p.float().view((SYMBOLS,) * LENGTH)
+
+    def draw(self, n, generator):
+        """Return n sequences."""
+        return self.states[torch.multinomial(self.p, n, True, generator=generator)]
+
+    def posteriors(self, noisy):
+        """Yield (rows, masked positions, joint laws of them) for each set of masks.
+
+        A law has the shape (rows, 4 ** masks) and sums to one.
+        """
+        masked = noisy == SYMBOLS
+        patterns, which = masked.unique(dim=0, return_inverse=True)
+        for k, pattern in enumerate(patterns.tolist()):
+            rows = (which == k).nonzero()[:, 0]
+            known = [i for i in range(LENGTH) if not pattern[i]]
+            hidden = [i for i in range(LENGTH) if pattern[i]]
+            table = self.grid.permute(*known, *hidden)
+            table = table.reshape(SYMBOLS ** len(known), -1)
+            p = table[number(noisy[rows][:, known])]
+            yield rows, hidden, p / p.sum(1, keepdim=True)
+
+    def logits(self, tokens, t):
+        """Return the exact conditionals of single tokens."""
+        p = torch.full((*tokens.shape, SYMBOLS), 1 / SYMBOLS)
+        for rows, hidden, joint in self.posteriors(tokens):
+            joint = joint.view(-1, *(SYMBOLS,) * len(hidden))
+            for k, i in enumerate(hidden):
+                others = [axis + 1 for axis in range(len(hidden)) if axis != k]
+                p[rows, i] = joint.sum(others) if others else joint
+        return p.clamp_min(1e-30).log()
+
+    def distance(self, tokens):
+        """Return the total variation between samples and the law."""
+        found = torch.bincount(number(tokens), minlength=len(self.p)) / len(tokens)
+        return 0.5 * float((found - self.p).abs().sum())
+
+
+class ExactGuide(CandidateGuide):
+    """All candidates at once, weighted by the denoiser and the exact energy."""
+
+    def __init__(self, law):
+        super().__init__(SYMBOLS)
+        self.law = law
+
+    def choose(self, noisy, logits, n_candidates, *, generator=None):
+        """Draw from mu exp(-E) over all candidates."""
+        tokens = noisy.clone()
+        for rows, hidden, log_mu, energy in self.energies(noisy, logits):
+            weights = (log_mu - energy).exp()
+            index = torch.multinomial(weights, 1, generator=generator)[:, 0]
+            for k, i in enumerate(reversed(hidden)):
+                tokens[rows, i] = index // SYMBOLS**k % SYMBOLS
+        return tokens
+
+    def energies(self, noisy, logits):
+        """Yield (rows, masked positions, log mu, energy) for each set of masks."""
+        log_p = logits.log_softmax(2)
+        for rows, hidden, joint in self.law.posteriors(noisy):
+            if hidden:
+                log_mu = torch.zeros(len(rows), 1)
+                for i in hidden:
+                    log_mu = (log_mu[:, :, None] + log_p[rows, i][:, None]).flatten(1)
+                yield rows, hidden, log_mu, log_mu - joint.log()
+
+
+def number(tokens):
+    """Return the number whose digits are tokens, int64 of shape (batch,)."""
+    return (tokens * SYMBOLS ** torch.arange(tokens.shape[1] - 1, -1, -1)).sum(1)
+
+
+@functools.cache
+def law_of(seed):
+    return Law(seed)
+
+
+def denoiser_of(seed, quick):
+    """Return the denoiser fitted to a seed's law."""
+    law, g = law_of(seed), torch.Generator().manual_seed(seed)
+    denoiser = TransformerDenoiser(SYMBOLS, LENGTH, width=48, generator=g)
+    return kept_weights(
+        f"toy{'_quick' if quick else ''}_denoiser_{seed}",
+        denoiser,
+        lambda module: fit_denoiser(
+            module, lambda n: law.draw(n, g), 10 if quick else 1000, 256, 5e-3, g
+        ),
+    )
+
+
+def guide_of(kind, seed, quick, *, name="toy", units=UNITS, steps=350, **more):
+    """Return a contestant, fitted if it can be."""
+    law, g = law_of(seed), torch.Generator().manual_seed(1000 + seed)
+    guide = make_guide(kind, SYMBOLS, LENGTH, g, units=units, width=WIDTH, **more)
+    if kind not in LEARNED:
+        return guide
+    denoiser = denoiser_of(seed, quick)
+    steps = 5 if quick else steps
+    return kept_weights(
+        f"{name}{'_quick' if quick else ''}_{kind.split()[0]}_{seed}",
+        guide,
+        lambda module: fit_guide(
+            module, denoiser, lambda n: law.draw(n, g), steps, 128, 4e-3, g
+        ),
+    )
+
+
+def distances(kind, seed, quick):
+    """Return the distance at each number of steps."""
+    law, n = law_of(seed), QUICK_SAMPLES if quick else SAMPLES
+    g = torch.Generator().manual_seed(2000 + seed)
+    if kind == FLOOR:
+        return [law.distance(law.draw(n, g)) for _ in STEPS]
+    exact = kind == EXACT
+    backbone = law if exact else denoiser_of(seed, quick)
+    guide = ExactGuide(law) if exact else guide_of(kind, seed, quick)
+    batch = 500 if exact else 2500
+    found = []
+    for n_steps in (STEPS[0],) if exact else STEPS:
+        drawn = [
+            decode(
+                backbone,
+                torch.full((min(batch, n - start), LENGTH), SYMBOLS),
+                mask_token=SYMBOLS,
+                n_steps=n_steps,
+                guide=guide,
+                n_candidates=CANDIDATES,
+                generator=g,
+            )[-1]
+            for start in range(0, n, batch)
+        ]
+        found.append(law.distance(torch.cat(drawn)))
+    return found + [float("nan")] * (len(STEPS) - len(found))
+
+
+def toy(quick):
+    """Return the distance of every contestant at every number of steps."""
+    seeds = 1 if quick else 5
+    kinds = (UNGUIDED, RANDOM, OWN, MLP, BOLTZMANN, EXACT, FLOOR)
+    runs = {kind: [] for kind in kinds}
+    for seed in range(seeds):
+        for kind in kinds:
+            run = kept_figures(
+                f"toy{'_quick' if quick else ''}_tv_{kind.split()[0]}_{seed}",
+                lambda kind=kind, seed=seed: distances(kind, seed, quick),
+            )
+            print(f"  {seed}, {kind}: {run}", flush=True)
+            runs[kind].append(run)
+    found = {kind: np.array(runs[kind]) for kind in kinds}
+    rows = []
+    for kind in kinds:
+        row = {"candidates chosen by": kind}
+        for k, n_steps in enumerate(STEPS):
+            ours = found[kind][:, k]
+            row[f"TV, {n_steps} steps"] = "" if np.isnan(ours).any() else _figure(ours)
+        cut = 1 - found[kind][:, 0] / found[UNGUIDED][:, 0]
+        row["cut at 4 steps"] = _figure(cut, "{:+.0%} ± {:.0%}")
+        rows.append(row)
+    return {"rows": rows}
+
+
+def _figure(values, form="{:.3f} ± {:.3f}"):
+    return form.format(*interval(values))
+
+
+def weights(quick):
+    """Return bias of unnormalised and self-normalised weights against k."""
+    counts = (2, 4, 8, 16, 32, 64, 128)
+    repeats, n_contexts = (1000, 4) if quick else (20000, 10)
+    rng = np.random.default_rng(0)
+    law, g = law_of(0), torch.Generator().manual_seed(0)
+    rows = {k: ([], []) for k in counts}
+    for _ in range(n_contexts):
+        noisy = law.draw(1, g)
+        noisy[0, torch.randperm(LENGTH, generator=g)[:4]] = SYMBOLS
+        ((_, _, log_mu, energy),) = ExactGuide(law).energies(
+            noisy, law.logits(noisy, None)
+        )
+        mu = log_mu[0].double().exp().numpy()
+        mu /= mu.sum()
+        ratio = np.exp(-energy[0].double().numpy())
+        ratio /= mu @ ratio
+        p = mu * ratio
+        f = (p > p.max() / 2).astype(float)  # being one of the likeliest
+        truth = float(p @ f)
+        for k in counts:
+            drawn = rng.choice(len(p), (repeats, k), p=mu)
+            w, fs = ratio[drawn], f[drawn]
+            plain = (w * fs).mean(1)
+            error = plain.std(ddof=1) / repeats**0.5
+            rows[k][0].append((plain.mean() - truth) / error)
+            # What has mean zero and varies along takes most of the noise away.
+            control = plain - truth * w.mean(1)
+            biased = (w * fs).sum(1) / w.sum(1)
+            rows[k][1].append((biased - control).mean() - truth)
+    bias = {k: float(np.mean(np.abs(rows[k][1]))) for k in counts}
+    table = [
+        {
+            "k": k,
+            "unnormalised: rms of bias / standard error": float(
+                np.sqrt(np.mean(np.square(rows[k][0])))
+            ),
+            "self-normalised: mean absolute bias": bias[k],
+            "k times it": k * bias[k],
+        }
+        for k in counts
+    ]
+    large = [k for k in counts if k >= 16]
+    slope = np.polyfit(np.log(large), np.log([bias[k] for k in large]), 1)[0]
+    return {"rows": table, "slope": f"{slope:.2f}"}
