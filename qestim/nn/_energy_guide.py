@@ -101,7 +101,9 @@ class EnergyGuide(CandidateGuide):
                 n_tokens, length, n_visible, width=width, n_layers=n_layers
             )
             self.machine = BoltzmannMachine(
-                n_visible + n_hidden, _pairs(n_visible, n_hidden, graph)
+                n_visible + n_hidden,
+                _pairs(n_visible, n_hidden, graph),
+                n_visible=n_visible,
             )
             torch.nn.init.normal_(self.machine.J, 0, n_visible**-0.5)
             torch.nn.init.normal_(self.machine.h, 0, 0.1)

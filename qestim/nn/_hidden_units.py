@@ -9,6 +9,7 @@ With the visible units clamped at v, the hidden spins s have the energy
 import numpy as np
 import torch
 
+from qestim.nn._hidden import free_energy
 from qestim.qubo import IsingArrays, spins_of
 
 _FACTORS = 64  # none below 1/2, so that the product stays far above zero
@@ -37,12 +38,6 @@ def sum_log_2cosh(fields):
             break
         factors = factors[:, :half] * factors[:, half:]
     return 0.5 * size.sum(1) - factors.log().sum(1)
-
-
-def spin_entropy_of_means(means):
-    """Return the entropy of independent spins with the given means, in nats."""
-    p = ((1 + means) / 2).clamp(1e-7, 1 - 1e-7)
-    return -(torch.xlogy(p, p) + torch.xlogy(1 - p, 1 - p))
 
 
 class ClampedMachine:
@@ -75,7 +70,7 @@ class ClampedMachine:
         r"""Return the variational free energies at given means of the hidden spins.
 
         :math:`F \le E_v + b \cdot m + \frac{1}{2} m^T K m - H(m)` holds for any means m
-        and is an equality at the true ones if no hidden spins are coupled.
+        and is the exact F, whatever the means, if no hidden spins are coupled.
 
         Parameters
         ----------
@@ -87,9 +82,7 @@ class ClampedMachine:
         bound : tensor of shape (n,)
             Dimensionless.
         """
-        means = means.detach()
-        local = self.fields + 0.5 * means @ self.couplings
-        inner = (local * means - spin_entropy_of_means(means)).sum(1)
+        inner = free_energy(self.fields, self.couplings, means.detach())
         return self.visible_energy + inner
 
 

@@ -60,6 +60,7 @@ def test_hidden_units_are_summed_out_exactly(graph):
     guide, visible = guide_of(graph), visible_values()
     assert guide.exact
     free = guide.free_energy(visible).detach().double()
+    assert torch.allclose(free, guide.machine.free_energy(visible).double(), atol=1e-5)
     assert torch.allclose(free, enumerated(guide, visible), atol=1e-5)
 
 
