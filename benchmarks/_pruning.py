@@ -85,7 +85,7 @@ def images(quick):
     """Train on a tenth of Fashion-MNIST, as it is and with a fifth of wrong labels."""
     if data_folder() is None:
         return {"rows": [], "note": "Skipped: QESTIM_DATA names no folder."}
-    X, y, test, y_test = fashion(0)
+    X, y, test, y_test = fashion()
     size = 1000 if quick else 8000
     rows = []
     for wrong in (0.0, 0.2):
