@@ -8,6 +8,7 @@ __version__ = "0.1.0"
 _HOME = {
     "ActiveSampleSelector": "qestim.estimators",
     "BoltzmannMachineTransformer": "qestim.estimators",
+    "ExperimentOptimizer": "qestim.estimators",
     "FitOnSelected": "qestim.estimators",
     "BoltzmannPrior": "qestim.estimators",
     "QBMVAETransformer": "qestim.estimators",

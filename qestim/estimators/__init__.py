@@ -3,6 +3,7 @@
 
 from qestim.estimators._active_selector import ActiveSampleSelector
 from qestim.estimators._boltzmann_machine import BoltzmannMachineTransformer
+from qestim.estimators._experiment import BestRun, ExperimentOptimizer
 from qestim.estimators._feature_selector import QUBOFeatureSelector
 from qestim.estimators._fit_on_selected import FitOnSelected
 from qestim.estimators._prior import BoltzmannPrior
@@ -12,8 +13,10 @@ from qestim.estimators._quantized import QuantizedQNNClassifier
 
 __all__ = [
     "ActiveSampleSelector",
+    "BestRun",
     "BoltzmannMachineTransformer",
     "BoltzmannPrior",
+    "ExperimentOptimizer",
     "FitOnSelected",
     "QBMVAETransformer",
     "QDiffusionGenerator",

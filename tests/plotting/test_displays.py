@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from qestim import plotting
+from qestim import ExperimentOptimizer, plotting
 
 
 def trajectory():
@@ -15,6 +15,13 @@ def trajectory():
     return plotting.TrajectoryDisplay.from_arrays(
         amplitudes, energies=np.arange(20.0), pump=np.linspace(0, 1, 20)
     )
+
+
+def experiment():
+    optimizer = ExperimentOptimizer([(0.0, 1.0)] * 2, random_state=0)
+    for x in optimizer.ask(4):
+        optimizer.tell(x, x["x0"])
+    return plotting.ExperimentDisplay.from_optimizer(optimizer)
 
 
 DISPLAYS = {
@@ -30,6 +37,7 @@ DISPLAYS = {
     "EnergyHistogramDisplay": lambda: plotting.EnergyHistogramDisplay(
         {"reads": np.array([0.0, 1.0, 1.0])}, ground_energy=0.0
     ),
+    "ExperimentDisplay": experiment,
     "SuccessProbabilityDisplay": lambda: plotting.SuccessProbabilityDisplay.from_counts(
         [1, 100], [0, 5], [10, 10], param_name="steps"
     ),
