@@ -88,6 +88,7 @@ bench: $(VENV)/benched
 	$(BIN)/python benchmarks/diffusion.py
 	$(BIN)/python benchmarks/selection.py
 	$(BIN)/python benchmarks/boltzmann.py
+	$(BIN)/python benchmarks/experiments.py
 
 bench-quick: $(VENV)/benched
 	$(BIN)/python benchmarks/samplers.py --quick
@@ -97,6 +98,7 @@ bench-quick: $(VENV)/benched
 	$(BIN)/python benchmarks/diffusion.py --quick
 	$(BIN)/python benchmarks/selection.py --quick
 	$(BIN)/python benchmarks/boltzmann.py --quick
+	$(BIN)/python benchmarks/experiments.py --quick
 
 docs: $(VENV)/documented
 	OMP_NUM_THREADS=1 MPLBACKEND=agg $(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
