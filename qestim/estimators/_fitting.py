@@ -8,7 +8,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
 from qestim.estimators._code_facts import code_facts
-from qestim.estimators._prior import BoltzmannPrior, make_prior, negative_phase
+from qestim.estimators._prior import BoltzmannPrior, make_prior, negative_phase, rate_of
 from qestim.estimators._rows import Epochs, Rows
 from qestim.estimators._spin_code import SpinCodeTransformer
 from qestim.estimators._stream import Chunks, is_stream
@@ -95,7 +95,7 @@ class TrainedSpinCode(SpinCodeTransformer):
             phase,
             kl_weight=self.kl_weight,
             learning_rate=self.learning_rate,
-            prior_rate=settings.learning_rate,
+            prior_rate=rate_of(settings, self.prior_),
             generator=noise,
             dropout_seed=seeds[3],
         )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """BoltzmannPrior: which law the code has, and how it is learned."""
 
+import math
 from numbers import Integral, Real
 
 import networkx as nx
@@ -17,6 +18,7 @@ from qestim.nn import (
     StandardNormal,
 )
 
+_RATE = 5e-3  # of the prior's steps
 _N_SWEEPS = 3  # heat-bath sweeps an update
 
 GRAPHS = ("rbm", "full", "bernoulli")
@@ -52,8 +54,11 @@ class BoltzmannPrior(BaseEstimator):
     n_chains : int, default=256
         Chains of the negative phase. ``"sampler"`` asks for as many reads unless the
         sampler says how many it gives, ``"hybrid"`` for an eighth of them.
-    learning_rate : float, default=5e-3
-        Rate of the prior's steps.
+    learning_rate : float or "auto", default="auto"
+        Mean rate of the prior's steps, which rises and falls with that of the
+        networks. ``"auto"`` is 5e-3, and less where a spin has more than eight
+        couplings: there many small steps add up in its field, and the chains of the
+        negative phase would lag behind.
     relaxation : {"straight_through", "mixed", "mean", "overlap", "spike_exp"}, \
             default="straight_through"
         What the decoder learns from, and how the gradient of the reconstruction gets
@@ -79,7 +84,10 @@ class BoltzmannPrior(BaseEstimator):
         "negative_phase": [StrOptions(set(PHASES))],
         "resample_every": [Interval(Integral, 1, None, closed="left")],
         "n_chains": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="left")],
+        "learning_rate": [
+            Interval(Real, 0, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
         "relaxation": [
             StrOptions({"straight_through", "mixed", "mean", "overlap", "spike_exp"})
         ],
@@ -92,7 +100,7 @@ class BoltzmannPrior(BaseEstimator):
         negative_phase="auto",
         resample_every=10,
         n_chains=256,
-        learning_rate=5e-3,
+        learning_rate="auto",
         relaxation="straight_through",
     ):
         self.graph = graph
@@ -152,6 +160,24 @@ def make_prior(settings, n_units, generator):
     for parameter in prior.parameters():
         torch.nn.init.normal_(parameter, 0, 0.01, generator=generator)
     return prior, code
+
+
+def rate_of(settings, prior):
+    """Return the rate of the prior's steps.
+
+    Parameters
+    ----------
+    settings : BoltzmannPrior
+        Its parameters.
+    prior : BoltzmannMachine, BernoulliMixture or StandardNormal
+        The law that is learned.
+    """
+    if settings.learning_rate != "auto":
+        return settings.learning_rate
+    if not isinstance(prior, BoltzmannMachine):
+        return _RATE
+    couplings_per_spin = 2 * len(prior.J) / prior.n_units
+    return _RATE * math.sqrt(min(1.0, 8 / max(couplings_per_spin, 1)))
 
 
 def negative_phase(settings, prior, sampler, generator, rng):
