@@ -33,10 +33,7 @@ def scores(quick, real):
     for name, make in {**theirs, **ours(quick)}.items():
         columns, groups = {}, []
         for seed in list(SEEDS)[: 2 if quick else None]:
-            if name in theirs:
-                Z = represent(make, name, cells, seed)
-            else:
-                Z = make(cells, seed)
+            Z = represent(make, name, cells, seed)
             widths[name] = Z.shape[1]
             groups.append(clusters(Z, n_types, seed))
             for column, figure in integration(
@@ -102,10 +99,7 @@ def cell_lines(quick):
     for name, make in methods.items():
         columns: dict = {}
         for seed in list(SEEDS)[: 2 if quick else None]:
-            if name in theirs:
-                Z = represent(make, name, cells, seed)
-            else:
-                Z = make(cells, seed)
+            Z = represent(make, name, cells, seed)
             for column, figure in integration(
                 Z, cells.cell_type, cells.batch, seed
             ).items():

@@ -13,8 +13,10 @@ NAMES = {
     "gaussian": "QBM-VAE, Gaussian",
 }
 
-# For the sections that fit many models; for `estimator`.
+# For the sections that fit many models.
 SMALL = {"n_hidden": 128, "max_iter": 50}
+# For cells drawn from a model and for its bound: maximum likelihood, drawn spins.
+GENERATIVE = SMALL | {"prior__relaxation": "straight_through", "kl_weight": 1.0}
 
 
 def estimator(graph, seed, quick, **params):
@@ -22,7 +24,7 @@ def estimator(graph, seed, quick, **params):
     model = default_estimator(random_state=seed).set_params(prior__graph=graph)
     model.set_params(**params)
     if quick:
-        model.set_params(max_iter=6, n_components=12, n_hidden=32)
+        model.set_params(max_iter=20, n_components=12, n_hidden=32, batch_size=32)
     return model
 
 

@@ -11,7 +11,7 @@ layer of 128 and 50 epochs.
 import numpy as np
 import scipy.stats
 from _cell_data import symphony, synthetic
-from _cell_models import NAMES, SMALL, estimator
+from _cell_models import GENERATIVE, NAMES, estimator
 from _cell_paired import SEEDS, mean_and_sd
 from _measure import data_folder
 from sklearn.metrics import roc_auc_score
@@ -31,7 +31,9 @@ def reconstruction_error(model, cells):
 
 def scores_of(graph, train, test, seed, quick):
     """Return what could tell new cells, {name: more is newer}."""
-    model = estimator(graph, seed, quick, **SMALL).fit(train.counts, batch=train.batch)
+    model = estimator(graph, seed, quick, **GENERATIVE).fit(
+        train.counts, batch=train.batch
+    )
     depth = np.asarray(test.counts.sum(1)).ravel()
     bound = model.score_samples(test.counts, batch=test.batch)
     return {

@@ -20,7 +20,7 @@ def run(quick):
     epochs = 2 if quick else 15
 
     def ours(graph):
-        model = estimator(graph, 0, quick, max_iter=epochs, **WIDTHS)
+        model = estimator(graph, 0, False, max_iter=epochs, **WIDTHS)
         return lambda: cpu_seconds(lambda: model.fit(cells.counts, batch=cells.batch))[
             1
         ]

@@ -81,7 +81,7 @@ def run(quick):
     code, flat = "QBM-VAE, RBM (spins)", NAMES["rbm"]
     theirs = {"PCA": pca, "Gaussian VAE": gaussian_vae}
     if SCVI:
-        theirs["scVI 10"] = scvi(10)
+        theirs["scVI 10, 100 epochs"] = scvi(10, 2 * SMALL["max_iter"])
     methods = theirs | {
         flat: method("rbm", quick, **SMALL),
         code: method("rbm", quick, space="code", **SMALL),
@@ -93,10 +93,7 @@ def run(quick):
         found: dict = {}
         for label, make in methods.items():
             for seed in SEEDS:
-                if label in theirs:
-                    Z = represent(make, label, cells, seed)
-                else:
-                    Z = make(cells, seed)
+                Z = represent(make, label, cells, seed)
                 figures = {
                     "order": order(Z, cells.obs),
                     "proportions": proportions(Z, cells.obs, columns),

@@ -6,7 +6,7 @@
 ``--quick``, which is not kept). The data come from QESTIM_DATA; quick mode runs on
 synthetic counts without it. Harmony, scVI and leidenalg are measured where they are
 installed: ``pip install scvi-tools harmonypy leidenalg``. QESTIM_CACHE names a folder
-for the peers' representations, for they take most of the time; QESTIM_SCVI the
+that keeps representations between runs (empty it when a model changes); QESTIM_SCVI the
 dimensions of scVI on blood cells ("10 30 64").
 """
 

@@ -27,6 +27,10 @@ _PER_CELL = 1e4  # denoised expression is counts per so many
 def default_estimator(n_cells=None, *, random_state=None):
     """Return the unfitted estimator that `embed` uses when none is given.
 
+    It is made to compare cells: its decoder learns from the means of the spins. To draw
+    cells or to compare bounds set ``prior__relaxation="straight_through"`` and
+    ``kl_weight=1``.
+
     Parameters
     ----------
     n_cells : int, default=None
@@ -50,8 +54,8 @@ def default_estimator(n_cells=None, *, random_state=None):
     return QBMVAETransformer(
         64,
         likelihood="nb",
-        prior=BoltzmannPrior("rbm", relaxation="mixed"),
-        kl_weight=0.2,
+        prior=BoltzmannPrior("rbm", relaxation="mean"),
+        kl_weight=0.1,
         n_hidden=(256, 256),
         learning_rate=1e-3,
         batch_size=128,

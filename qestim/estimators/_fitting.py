@@ -162,6 +162,7 @@ class TrainedSpinCode(SpinCodeTransformer):
     def _networks(self, code, generator):
         """Return untrained networks; those of counts decode the mean of the rows."""
         counts = self.scaling_.counts
+        means = getattr(code, "relaxation", None) == "mean"
         vae = SpinVAE(
             len(self.scaling_.mean),
             self.n_components,
@@ -169,7 +170,8 @@ class TrainedSpinCode(SpinCodeTransformer):
             likelihood=self.likelihood,
             n_covariates=0 if self.batches_ is None else self.batches_.width,
             code=code,
-            input_noise=0.0 if counts else 0.8,
+            # Drawn spins are noise enough where counts are; their means are none.
+            input_noise=0.8 if not counts else 0.5 if means else 0.0,
             dropout=0.1 if counts else 0.0,
             generator=generator,
         )

@@ -64,7 +64,8 @@ class BoltzmannPrior(BaseEstimator):
         What the decoder learns from, and how the gradient of the reconstruction gets
         past the draw of the spins. ``"mixed"`` gives it the means in half of the rows,
         ``"mean"`` in all: finer codes to compare rows by, and rows drawn from the
-        model that are less, or not, to be trusted.
+        model that are less, or not, to be trusted. With ``"mean"`` the encoder sees
+        logarithms of counts with noise of half their standard deviation.
 
     See Also
     --------
