@@ -89,6 +89,7 @@ bench: $(VENV)/benched
 	$(BIN)/python benchmarks/selection.py
 	$(BIN)/python benchmarks/boltzmann.py
 	$(BIN)/python benchmarks/experiments.py
+	$(BIN)/python benchmarks/single_cell.py
 
 bench-quick: $(VENV)/benched
 	$(BIN)/python benchmarks/samplers.py --quick
@@ -99,6 +100,7 @@ bench-quick: $(VENV)/benched
 	$(BIN)/python benchmarks/selection.py --quick
 	$(BIN)/python benchmarks/boltzmann.py --quick
 	$(BIN)/python benchmarks/experiments.py --quick
+	$(BIN)/python benchmarks/single_cell.py --quick
 
 docs: $(VENV)/documented
 	OMP_NUM_THREADS=1 MPLBACKEND=agg $(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Representations are kept between sections where QESTIM_CACHE names a folder."""
+"""What a fit gives is kept between runs where QESTIM_CACHE names a folder."""
 
 import hashlib
 import os
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def represent(method, name, cells, seed):
-    """Return ``method(cells, seed)``."""
+    """Return the array ``method(cells, seed)``, from the folder if it is there."""
     folder = os.environ.get("QESTIM_CACHE")
     if not folder:
         return np.asarray(method(cells, seed))

@@ -12,12 +12,13 @@ layer of 128, 50 epochs and the KL at its full weight.
 """
 
 import numpy as np
+from _cell_cache import represent
 from _cell_data import lognorm, symphony, synthetic, variable_genes
 from _cell_models import GENERATIVE, NAMES, estimator
 from _cell_paired import SEEDS, mean_and_sd, paired
 from _cell_peers import SCVI, scvi_model
 from _measure import data_folder
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, issparse
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
@@ -86,6 +87,12 @@ def draw_training(train, seed, like):
     return train.counts[rows[: len(like.batch)]]
 
 
+def dense(counts):
+    """Return counts as an array of small integers."""
+    array = counts.toarray() if issparse(counts) else counts
+    return np.asarray(array, dtype=np.uint16)
+
+
 def run(quick):
     """Measure every model on the same splits; differences are paired over seeds."""
     cells = synthetic() if quick else symphony() if data_folder() else None
@@ -108,7 +115,15 @@ def run(quick):
         # Once each held-out cell, for the classifier; then more of their kind.
         like = test.take(np.concatenate([np.arange(len(test.batch)), rows]))
         for name, method in methods.items():
-            drawn = csr_matrix(method(train, seed, like))
+            drawn = represent(
+                lambda cells, seed, method=method, like=like: dense(
+                    method(cells, seed, like)
+                ),
+                f"drawn by {name}",
+                train,
+                seed,
+            )
+            drawn = csr_matrix(drawn)
             drawn = drawn[np.asarray(drawn.sum(1)).ravel() > 0]
             n = len(test.batch)
             figures = {

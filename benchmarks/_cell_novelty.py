@@ -10,14 +10,24 @@ layer of 128 and 50 epochs.
 
 import numpy as np
 import scipy.stats
+from _cell_cache import represent
 from _cell_data import symphony, synthetic
-from _cell_models import GENERATIVE, NAMES, estimator
+from _cell_models import GENERATIVE, estimator
 from _cell_paired import SEEDS, mean_and_sd
 from _measure import data_folder
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import train_test_split
 
 LEFT_OUT = ("B", "NK", "Mono_CD16", "DC")
+# More of each is newer.
+KINDS = (
+    "energy",
+    "- bound",
+    "- bound per count",
+    "reconstruction error",
+    "depth",
+    "- depth",
+)
 
 
 def reconstruction_error(model, cells):
@@ -29,21 +39,19 @@ def reconstruction_error(model, cells):
     return 2 * (X * np.log(ratio) - X + mean).sum(1) / X.sum(1)
 
 
-def scores_of(graph, train, test, seed, quick):
-    """Return what could tell new cells, {name: more is newer}."""
-    model = estimator(graph, seed, quick, **GENERATIVE).fit(
-        train.counts, batch=train.batch
-    )
-    depth = np.asarray(test.counts.sum(1)).ravel()
-    bound = model.score_samples(test.counts, batch=test.batch)
-    return {
-        "energy": model.energy(test.counts),
-        "- bound": -bound,
-        "- bound per count": -bound / depth,
-        "reconstruction error": reconstruction_error(model, test),
-        "depth": depth,
-        "- depth": -depth,
-    }
+def scores_of(graph, test, quick):
+    """Return a method that fits and gives the `KINDS` of scores, one a row."""
+
+    def measure(train, seed):
+        model = estimator(graph, seed, quick, **GENERATIVE)
+        model.fit(train.counts, batch=train.batch)
+        depth = np.asarray(test.counts.sum(1)).ravel()
+        bound = model.score_samples(test.counts, batch=test.batch)
+        energy = model.energy(test.counts)
+        error = reconstruction_error(model, test)
+        return np.stack([energy, -bound, -bound / depth, error, depth, -depth])
+
+    return measure
 
 
 def permuted(score, new, seed):
@@ -62,7 +70,6 @@ def run(quick):
         return {"rows": [], "note": "The data folder is absent."}
     seeds = list(SEEDS)[: 2 if quick else None]
     names = ("0",) if quick else LEFT_OUT
-    graphs = ("rbm",)
     rows = []
     for name in names:
         found: dict = {}
@@ -72,24 +79,23 @@ def run(quick):
             new = np.flatnonzero(cells.cell_type == name)
             test = cells.take(np.concatenate([rest, new]))
             is_new = np.repeat([False, True], [len(rest), len(new)])
-            for graph in graphs:
-                scores = scores_of(graph, cells.take(train), test, seed, quick)
-                for kind, score in scores.items():
-                    if kind in ("depth", "- depth") and graph != "rbm":
-                        continue
-                    model = "" if "depth" == kind[-5:] else NAMES[graph]
-                    row = found.setdefault((model, kind), {})
-                    row.setdefault("AUROC", []).append(roc_auc_score(is_new, score))
-                    row.setdefault("permutation", []).append(
-                        permuted(score, is_new, seed)
-                    )
-                    row.setdefault("Spearman with depth", []).append(
-                        scipy.stats.spearmanr(score, scores["depth"]).statistic
-                    )
+            scores = represent(
+                scores_of("rbm", test, quick), f"new {name}", cells.take(train), seed
+            )
+            for kind, score in zip(KINDS, scores, strict=True):
+                figures = {
+                    "AUROC": roc_auc_score(is_new, score),
+                    "permutation": permuted(score, is_new, seed),
+                    "Spearman with depth": scipy.stats.spearmanr(
+                        score, scores[KINDS.index("depth")]
+                    ).statistic,
+                }
+                for column, figure in figures.items():
+                    found.setdefault(kind, {}).setdefault(column, []).append(figure)
         rows += [
-            {"left-out type": name, "model": model, "score": kind}
+            {"left-out type": name, "score": kind}
             | {column: mean_and_sd(values) for column, values in row.items()}
-            for (model, kind), row in found.items()
+            for kind, row in found.items()
         ]
         print(f"  {name}", flush=True)
     return {"rows": rows, "note": " ".join(__doc__.split("\n\n", 1)[1].split())}
