@@ -55,7 +55,8 @@ def variable_genes(counts, n_genes, theta=100.0):
     """
     dense = counts.toarray().astype(np.float64)
     mean = np.outer(dense.sum(1), dense.sum(0)) / dense.sum()
-    residual = (dense - mean) / np.sqrt(mean + mean**2 / theta)
+    scale = np.sqrt(np.maximum(mean + mean**2 / theta, 1e-12))  # genes of zeros: 0
+    residual = (dense - mean) / scale
     limit = np.sqrt(len(dense))
     spread = np.clip(residual, -limit, limit).var(0)
     return np.sort(np.argsort(spread)[::-1][:n_genes])

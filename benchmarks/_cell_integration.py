@@ -93,7 +93,7 @@ def cell_lines(quick):
     if cells is None:
         return {"rows": [], "note": "The data folder is absent."}
     reference = ilisi_well_mixed(cells.cell_type, cells.batch)
-    theirs = {k: v for k, v in peers(quick).items() if k not in ("scVI 30", "scVI 64")}
+    theirs = {k: v for k, v in peers(quick).items() if k in ("PCA", "Harmony")}
     methods = {**theirs, OURS: ours(quick)[OURS]}
     rows = []
     for name, make in methods.items():

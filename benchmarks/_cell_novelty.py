@@ -18,7 +18,7 @@ from _measure import data_folder
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import train_test_split
 
-LEFT_OUT = ("B", "NK", "Mono_CD16", "DC")
+LEFT_OUT = ("B", "NK", "Mono_CD16")
 # More of each is newer.
 KINDS = (
     "energy",
