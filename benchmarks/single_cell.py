@@ -7,7 +7,7 @@
 synthetic counts without it. Harmony, scVI and leidenalg are measured where they are
 installed: ``pip install scvi-tools harmonypy leidenalg``. QESTIM_CACHE names a folder
 that keeps representations between runs (empty it when a model changes); QESTIM_SCVI the
-dimensions of scVI on blood cells ("10 30 64").
+dimensions of scVI on blood cells ("10 30 64"), and QESTIM_SEEDS the seeds (5).
 """
 
 import importlib
