@@ -90,6 +90,7 @@ bench: $(VENV)/benched
 	$(BIN)/python benchmarks/boltzmann.py
 	$(BIN)/python benchmarks/experiments.py
 	$(BIN)/python benchmarks/single_cell.py
+	$(BIN)/python benchmarks/hardware.py
 
 bench-quick: $(VENV)/benched
 	$(BIN)/python benchmarks/samplers.py --quick
@@ -101,6 +102,7 @@ bench-quick: $(VENV)/benched
 	$(BIN)/python benchmarks/boltzmann.py --quick
 	$(BIN)/python benchmarks/experiments.py --quick
 	$(BIN)/python benchmarks/single_cell.py --quick
+	$(BIN)/python benchmarks/hardware.py --quick
 
 docs: $(VENV)/documented
 	OMP_NUM_THREADS=1 MPLBACKEND=agg $(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html

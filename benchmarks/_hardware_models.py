@@ -107,10 +107,10 @@ def vae(quick):
         X, test, y, y_test = split(seed)
         sampler = Counted(emulator(bits, SAMPLER), num_reads=64)
         model = QBMVAETransformer(
-            48 if quick else 512,
+            48 if quick else 256,
             prior=BoltzmannPrior(resample_every=10),
             sampler=sampler,
-            max_iter=1 if quick else 12,
+            max_iter=1 if quick else 10,
             random_state=seed,
         ).fit(X)
         code = LogisticRegression(C=0.1, max_iter=2000)
