@@ -68,3 +68,25 @@ def test_calls_differ_and_repeat():
 def test_what_is_no_matrix_is_refused(matrix, word):
     with pytest.raises(ValueError, match=word):
         KaiwuSolver(ExactSampler()).solve(matrix)
+
+
+def test_kaiwus_own_machine_learns_with_it():
+    plugin = pytest.importorskip(
+        "kaiwu.torch_plugin",
+        reason="needs kaiwu-torch-plugin (pip install --no-deps kaiwu-torch-plugin)",
+    )
+    torch = pytest.importorskip("torch")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        rbm = plugin.RestrictedBoltzmannMachine(3, 2, device=torch.device("cpu"))
+        for parameter in rbm.parameters():
+            torch.nn.init.normal_(parameter, 0, 1.0)
+    bits = (states(5) + 1) // 2
+    with torch.no_grad():
+        energy = rbm(torch.tensor(bits, dtype=torch.float32)).double().numpy()
+    p = np.exp(-(energy - energy.min()))
+    p /= p.sum()
+    solver = KaiwuSolver(BoltzmannSampler(log_z=False), num_reads=20_000, seed=0)
+    reads = rbm.sample(solver).numpy()
+    seen = np.array([(reads == state).all(axis=1).mean() for state in bits])
+    assert 0.5 * np.abs(seen - p).sum() < 0.02

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Coherent Ising machines through the Kaiwu SDK, in this process or beside it."""
 
-import importlib.util
+import contextlib
+import importlib
 import io
 import json
 import os
@@ -168,7 +169,9 @@ class KaiwuBackend(Backend):
         """Return the worker's Python, None where the SDK runs in this process."""
         if self.python is not None:
             return os.fspath(self.python)
-        if importlib.util.find_spec("kaiwu") is not None:
+        with contextlib.suppress(ImportError):
+            # The plugin for torch is a package of the same name, without machines.
+            importlib.import_module("kaiwu.cim")
             return None
         named = os.environ.get("QESTIM_KAIWU_PYTHON")
         if named:

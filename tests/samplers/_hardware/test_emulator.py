@@ -76,6 +76,16 @@ def test_drift_grows_and_a_restart_ends_it():
     assert pickle.loads(pickle.dumps(machine))._machine == {}
 
 
+def test_the_lowest_state_passed_is_no_worse_than_the_last():
+    def energies(mode):
+        reads = ask(CIMEmulatorBackend(noise=1.0, mode=mode))
+        return -((reads @ K) * reads).sum(axis=1)
+
+    last, lowest = energies("sampling"), energies("optimization")
+    assert (lowest <= last).all()
+    assert lowest.mean() < last.mean()
+
+
 def test_a_restart_is_asked_again():
     machine = CIMEmulatorBackend(restart_after=2)
     sampler = HardwareSampler(machine, num_reads=10)
