@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import time
+import traceback
 from numbers import Integral, Real
 
 import numpy as np
@@ -246,9 +247,10 @@ class KaiwuBackend(Backend):
             failure = error
         if failure is not None:
             kind, message = kaiwu_worker.describe(failure, request)
-            # The cause is chained unless it says a credential aloud.
-            said = message.endswith(str(failure))
-            self._fail(kind, message, task, failure if said else RuntimeError(message))
+            # The cause is chained unless it, or its own cause, says a credential aloud.
+            told = "".join(traceback.format_exception(failure))
+            clean = kaiwu_worker.scrub(told, request) == told
+            self._fail(kind, message, task, failure if clean else RuntimeError(message))
         if reads is None:
             asked[task.name] = time.monotonic() + self.again_after
         return reads

@@ -34,8 +34,14 @@ def credentials(profile=None, credentials_file=None):
     if credentials_file is not None:
         parser = configparser.ConfigParser(interpolation=None)
         path = pathlib.Path(credentials_file).expanduser()
-        if not parser.read(path):
-            raise PermissionError(f"The credentials file {path} cannot be read.")
+        try:
+            found = parser.read(path)
+        except (configparser.Error, UnicodeError):
+            found = []  # what these say quotes the file
+        if not found:
+            raise PermissionError(
+                f"The credentials file {path} cannot be read as an INI file."
+            )
         section = profile or "kaiwu"
         try:
             return parser[section]["user_id"], parser[section]["sdk_code"]

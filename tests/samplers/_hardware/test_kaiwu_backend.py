@@ -201,6 +201,15 @@ def test_a_profile_that_is_not_there(tmp_path, cloud, here):
         )
 
 
+@pytest.mark.parametrize("content", [b"user_id = %s\n", b"[kaiwu]\n%s", b"\xff%s"])
+def test_a_spoilt_credentials_file_is_not_quoted(tmp_path, cloud, here, content):
+    path = tmp_path / "credentials.ini"
+    path.write_bytes(content % CODE.encode())
+    with pytest.raises(HardwareLicenseError, match=r"credentials\.ini") as caught:
+        sampler_of(tmp_path, credentials_file=path).sample_arrays(J, h)
+    assert CODE not in "".join(traceback.format_exception(caught.value))
+
+
 PROGRAM = """
 import sys, numpy as np
 from qestim.samplers import HardwareSampler, KaiwuBackend
