@@ -88,9 +88,9 @@ class JobRunner:
                     f"remove {task.name}.json.",
                     task.name,
                 )
+        self.backend.check(task)
         # Nothing is submitted that could not be remembered.
         self.store.write(task.name, self._record(task, "intended"))
-        self.backend.check(task)
         ticket = self._patiently(self.backend.submit, task)
         self._tickets[task.name] = ticket
         record = self._record(task, "submitted", ticket)
@@ -129,12 +129,14 @@ class JobRunner:
         while True:
             try:
                 return question(task, *rest)
-            except Exception as error:  # noqa: BLE001, raised by its kind
+            except Exception as error:
                 failure = typed(error, task)
                 left = self._left()
                 late = left is not None and left <= 0
                 if not isinstance(failure, HardwareNetworkError) or again == 0 or late:
-                    raise failure from (None if failure is error else error)
+                    if failure is error:
+                        raise  # with the cause that it has
+                    raise failure from error
                 again -= 1
                 time.sleep(pause if left is None else min(pause, left))
                 pause = min(pause * _GROWTH, _LONGEST)

@@ -16,7 +16,9 @@ from qestim.exceptions import (
     HardwareError,
     HardwareNetworkError,
     HardwarePendingError,
+    HardwareQuotaError,
     HardwareResultError,
+    HardwareSizeError,
     HardwareTimeoutError,
 )
 from qestim.samplers import Backend, CallableBackend, SimulatedAnnealingSampler
@@ -154,6 +156,24 @@ def test_the_network_is_asked_again_and_its_error_chained():
     once.idempotent = False
     with pytest.raises(HardwareNetworkError):
         runner(once).reads(TASK)
+
+
+def test_the_cause_of_a_typed_error_stays():
+    quota = HardwareQuotaError("none is left", "job")
+    quota.__cause__ = lost = ValueError("402")
+    with pytest.raises(HardwareQuotaError, match="none is left") as caught:
+        runner(Scripted([quota])).submit(TASK)
+    assert caught.value.__cause__ is lost
+
+
+def test_what_is_refused_here_was_not_begun(tmp_path):
+    store = FolderStore(tmp_path)
+    machine = Scripted()
+    machine.max_spins, machine.idempotent = 1, False
+    with pytest.raises(HardwareSizeError, match="1 spins"):
+        runner(machine, store).submit(TASK)
+    machine.max_spins = 2
+    assert runner(machine, store).reads(TASK).tolist() == [[1, 1]]
 
 
 def test_time_ends_and_the_job_stays(tmp_path):
