@@ -33,8 +33,8 @@ class HardwareSampler(BaseSampler):
     With a `folder` each submission is remembered before, while and after it runs. A
     program that was killed is run again with the same seeds: it finds the reads that it
     has had, waits for those under way, and submits the rest. A job is known by
-    `task_name`, the matrix, the number of reads and the seed, so another seed means
-    new reads and the same seed means the same ones.
+    `task_name`, the machine and its mode, the matrix, the number of reads and the seed:
+    another machine or seed means new reads, and all the same means the same ones.
 
     Parameters
     ----------
@@ -274,6 +274,7 @@ class HardwareSampler(BaseSampler):
     def _jobs(self, backend, problem, num_reads, seed):
         """Yield (problem in its gauge, task, reads to keep) of every submission."""
         stem = re.sub(r"[^A-Za-z0-9_.-]", "_", self.task_name)[:40]
+        machine = getattr(backend, "identity", type(backend).__name__)
         base, more = divmod(num_reads, self.num_gauges)
         number = 0
         for g in range(self.num_gauges):
@@ -287,7 +288,7 @@ class HardwareSampler(BaseSampler):
                 wanted = min(left, backend.max_reads)
                 asked = max(wanted, backend.min_reads)
                 left -= wanted
-                digest = fingerprint(gauged.matrix)[:12]
+                digest = fingerprint(gauged.matrix, machine)[:12]
                 name = f"{stem}-{digest}-{asked}-{seed}-{number}"
                 own = np.random.SeedSequence([seed, number]).generate_state(1)
                 yield (

@@ -83,6 +83,7 @@ class FaultyBackend(Backend):
     min_reads = property(lambda self: self.backend.min_reads)
     max_reads = property(lambda self: self.backend.max_reads)
     idempotent = property(lambda self: self.backend.idempotent)
+    identity = property(lambda self: self.backend.identity)
 
     @property
     def injected(self):

@@ -24,6 +24,7 @@ from qestim.samplers import (
     ExactSampler,
     FileBackend,
     HardwareSampler,
+    KaiwuBackend,
     SimulatedAnnealingSampler,
 )
 from qestim.testing import ExactLaw, FaultyBackend
@@ -179,6 +180,26 @@ def test_the_same_seed_finds_its_reads_again(tmp_path):
     assert len(calls) == 12
     names = {path.name for path in tmp_path.iterdir()}
     assert any(name.startswith("Schr_dinger_s_cat_9-") for name in names)
+
+
+def test_another_machine_gives_its_own_reads(tmp_path):
+    J, h = glass(12)
+    sampler = HardwareSampler(num_reads=30, seed=1, folder=tmp_path)
+
+    def resumed(backend):
+        return sampler.sample_arrays(J, h, backend=backend).info["resumed"]
+
+    machines = [
+        CIMEmulatorBackend(noise=1.0),
+        CIMEmulatorBackend(noise=2.0),
+        DimodBackend(SimulatedAnnealingSampler(), bits=8),
+        DimodBackend(ExactSampler(), bits=8),
+    ]
+    assert [resumed(machine) for machine in machines] == [0, 0, 0, 0]
+    assert [resumed(machine) for machine in machines] == [1, 1, 1, 1]
+    assert resumed(CIMEmulatorBackend(noise=1.0, queue_seconds=0.01)) == 1
+    tabu = KaiwuBackend(tmp_path, solver="tabu")
+    assert tabu.identity != KaiwuBackend(tmp_path).identity
 
 
 def test_files_wait_for_the_booked_time(tmp_path):

@@ -41,17 +41,20 @@ class MachineTask:
         return fingerprint(self.matrix)
 
 
-def fingerprint(matrix):
+def fingerprint(matrix, machine=""):
     """Return 40 hexadecimal digits that tell matrices apart.
 
     Parameters
     ----------
     matrix : ndarray of shape (N, N)
         Whole or real numbers.
+    machine : str, default=""
+        What tells machines apart, too.
     """
     small = matrix.astype(np.int16)
     exact = small if np.array_equal(small, matrix) else np.ascontiguousarray(matrix)
-    return hashlib.sha1(exact.tobytes(), usedforsecurity=False).hexdigest()
+    data = machine.encode() + exact.tobytes()
+    return hashlib.sha1(data, usedforsecurity=False).hexdigest()
 
 
 class Backend(BaseEstimator):
@@ -82,6 +85,11 @@ class Backend(BaseEstimator):
     min_reads: int = 1
     max_reads: int = 10_000
     idempotent = True
+
+    @property
+    def identity(self):
+        """Text that tells this machine's reads from another's in the same folder."""
+        return type(self).__name__
 
     def submit(self, task):
         """Hand a task to the machine.

@@ -140,6 +140,11 @@ class DimodBackend(_AtOnce):
         self.min_reads = min_reads
         self.max_reads = max_reads
 
+    @property
+    def identity(self):
+        """See `Backend.identity`."""
+        return f"{type(self).__name__} {type(self.sampler).__name__}"
+
     def _run(self, task):
         known = getattr(self.sampler, "parameters", {})
         wanted = {"num_reads": task.num_reads, "seed": task.seed}

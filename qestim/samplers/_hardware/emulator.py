@@ -199,6 +199,14 @@ class CIMEmulatorBackend(Backend):
         self._validate_params()
         return fit(self, problems, reads)
 
+    @property
+    def identity(self):
+        """See `Backend.identity`: whatever the reads depend on."""
+        params = self.get_params(deep=False)
+        times = ("queue_seconds", "call_seconds", "read_seconds")
+        facts = {name: value for name, value in params.items() if name not in times}
+        return f"{type(self).__name__} {sorted(facts.items())}"
+
     def modelled_seconds(self, num_reads):
         """Return the assumed machine time; see `Backend.modelled_seconds`."""
         return self.call_seconds + num_reads * self.read_seconds

@@ -132,6 +132,11 @@ class KaiwuBackend(Backend):
         self.idle_seconds = idle_seconds
         self.call_seconds = call_seconds
 
+    @property
+    def identity(self):
+        """See `Backend.identity`: a local solver's reads are not the machine's."""
+        return f"{type(self).__name__} {self.solver} {self.mode}"
+
     def modelled_seconds(self, num_reads):
         """Return the assumed seconds; see `Backend.modelled_seconds`."""
         return self.call_seconds
