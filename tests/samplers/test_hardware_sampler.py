@@ -235,6 +235,27 @@ def test_a_program_that_died_between_answer_and_file_is_told(tmp_path):
     sampler.sample_arrays(*glass(4))
 
 
+def test_what_a_function_answered_before_it_died_is_kept(tmp_path):
+    calls = []
+
+    def machine(matrix, num_reads):
+        calls.append(num_reads)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return enumerate_machine(matrix, num_reads)
+
+    backend = CallableBackend(machine, max_reads=5)
+    sampler = HardwareSampler(backend, folder=tmp_path, seed=1, num_reads=15)
+    with pytest.raises(KeyboardInterrupt):
+        sampler.sample_arrays(*glass(4))
+    sampler.set_params(backend=CallableBackend(machine, max_reads=5))  # a new process
+    with pytest.raises(HardwarePendingError, match="-2 was begun"):
+        sampler.sample_arrays(*glass(4))
+    next(tmp_path.glob("*-2.json")).unlink()
+    sampler.sample_arrays(*glass(4))
+    assert calls == [5, 5, 5, 5]
+
+
 def test_a_disk_that_is_full_after_the_machine_ran(tmp_path, monkeypatch):
     def full(*given):
         raise OSError(28, "No space left on device")

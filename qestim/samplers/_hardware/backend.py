@@ -85,6 +85,8 @@ class Backend(BaseEstimator):
     min_reads: int = 1
     max_reads: int = 10_000
     idempotent = True
+    # Whether the reads are in this process' memory once submit has returned.
+    at_once = False
 
     @property
     def identity(self):

@@ -15,6 +15,7 @@ class _AtOnce(Backend):
     """Runs in submit and holds the reads until they are collected."""
 
     idempotent = False
+    at_once = True
 
     def submit(self, task):
         """Run the machine; see `Backend.submit`."""

@@ -49,6 +49,7 @@ class JobRunner:
         self.max_retries, self.wait = max_retries, wait
         self.start = time.monotonic()
         self._tickets = {}
+        self._unkept = {}  # reads that could not be written down
         self.resumed = 0  # jobs that an earlier call had begun
 
     def submit(self, task):
@@ -57,7 +58,10 @@ class JobRunner:
             kept = self.store.reads(task.name) is not None
             self.resumed += kept or self.store.record(task.name) is not None
             if not kept:
-                self._submit(task)
+                ticket = self._submit(task)
+                if self.backend.at_once:
+                    # Kept before the next job runs, which might end the process.
+                    self._collect(task, ticket)
 
     def reads(self, task):
         """Return the reads of a submitted task, int8 of shape (k, N)."""
@@ -65,12 +69,18 @@ class JobRunner:
             kept = self.store.reads(task.name)
             if kept is not None:
                 return kept
-            ticket = self._submit(task)
-            reads = check_reads(task, self._poll(task, ticket))
-            self._remember(task, "done", self.store.keep, reads)
-            record = self._record(task, "done", ticket)
-            self._remember(task, "done", self.store.write, record)
-            return reads
+            if task.name in self._unkept:
+                return self._unkept[task.name]
+            return self._collect(task, self._submit(task))
+
+    def _collect(self, task, ticket):
+        """Wait for the reads and keep them."""
+        reads = check_reads(task, self._poll(task, ticket))
+        if not self._remember(task, "done", self.store.keep, reads):
+            self._unkept[task.name] = reads
+        record = self._record(task, "done", ticket)
+        self._remember(task, "done", self.store.write, record)
+        return reads
 
     def _submit(self, task):
         """Return the ticket: the one of an earlier submission where there is one."""
@@ -159,9 +169,10 @@ class JobRunner:
         }
 
     def _remember(self, task, status, keep, what):
-        """Write what the machine has already been paid for; go on if that fails."""
+        """Write what the machine has already been paid for; say whether that worked."""
         try:
             keep(task.name, what)
+            return True
         except OSError as error:
             warnings.warn(
                 f"The job {task.name} is {status}, which could not be written down: "
@@ -169,6 +180,7 @@ class JobRunner:
                 RuntimeWarning,
                 stacklevel=6,
             )
+            return False
 
     def _check_record(self, task, record):
         if record["version"] != _VERSION:
