@@ -51,6 +51,9 @@ def solvers(quick):
         "simulated annealing": SimulatedAnnealingSampler(
             num_reads=8, num_sweeps=sweeps
         ),
+        "simulated annealing, beta 0.05 to 200": SimulatedAnnealingSampler(
+            num_reads=8, num_sweeps=sweeps, beta_range=(0.05, 200.0)
+        ),
         "CIM (chaotic amplitude)": CIMSampler(num_reads=8, num_steps=sweeps),
         "discrete simulated bifurcation": SimulatedBifurcationSampler(
             num_reads=8, num_steps=sweeps
@@ -126,7 +129,9 @@ def solver(quick):
         "(100 in quick mode): the selector's form, and utility minus redundancy 3 with "
         "the plain kernel. The energy of a sampler's answer is that of the lowest of "
         "three repaired reads, without swaps; 'as the selector runs it' adds swaps and "
-        "takes the better of it and the native answer.",
+        "takes the better of it and the native answer. The default range of simulated "
+        "annealing ends too hot for forms whose large fields cancel, as those of a "
+        "penalty do; the second is about what dwave-samplers would take.",
     }
 
 
