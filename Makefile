@@ -88,6 +88,7 @@ bench: $(VENV)/benched
 	$(BIN)/python benchmarks/diffusion.py
 	$(BIN)/python benchmarks/selection.py
 	$(BIN)/python benchmarks/boltzmann.py
+	$(BIN)/python benchmarks/autoencoder.py
 	$(BIN)/python benchmarks/experiments.py
 	$(BIN)/python benchmarks/single_cell.py
 	$(BIN)/python benchmarks/hardware.py
@@ -100,6 +101,7 @@ bench-quick: $(VENV)/benched
 	$(BIN)/python benchmarks/diffusion.py --quick
 	$(BIN)/python benchmarks/selection.py --quick
 	$(BIN)/python benchmarks/boltzmann.py --quick
+	$(BIN)/python benchmarks/autoencoder.py --quick
 	$(BIN)/python benchmarks/experiments.py --quick
 	$(BIN)/python benchmarks/single_cell.py --quick
 	$(BIN)/python benchmarks/hardware.py --quick

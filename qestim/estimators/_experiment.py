@@ -56,9 +56,9 @@ class ExperimentOptimizer:
         initialisation.
     acquisition : {"auto", "exploit", "explore", "random"}, default="auto"
         What makes a setting worth a run. ``"auto"`` is the augmented expected
-        improvement near the best run for "gp"; for "ensemble" mean + kappa times disagreement, with kappa 0, 0.5, 1, 2
-        in turn. ``"exploit"`` takes the highest mean, ``"explore"`` the highest
-        uncertainty, ``"random"`` any setting: controls.
+        improvement near the best run for "gp"; for "ensemble" mean + kappa times
+        disagreement, with kappa 0, 0.5, 1, 2 in turn. ``"exploit"`` takes the highest
+        mean, ``"explore"`` the highest uncertainty, ``"random"`` any setting: controls.
     n_init : int or "auto", default="auto"
         Runs of a Latin hypercube at the start; ``"auto"`` is d + 2.
     maximize : bool, default=True
