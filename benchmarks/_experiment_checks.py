@@ -168,6 +168,6 @@ def seconds(quick):
     note = (
         f"One ask at {n} observations of 8 parameters, the fit of the surrogate from "
         "nothing included. M-LOOP: fit and search of its learner on the same data, "
-        "five times, in its own environment."
+        "twice, in its own environment."
     )
     return {"rows": rows, "note": note}

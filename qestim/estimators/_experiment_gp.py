@@ -63,7 +63,9 @@ class GaussianProcess:
         """
         d = unit.shape[1]
         if self.state is not None and not tune:
-            self._condition(unit, y, noise, np.array(self.state["frame"]), tune=False)
+            state = self.state
+            self._condition(unit, y, noise, np.array(state["frame"]), tune=False)
+            self.state = state  # to the last digit
             return self
         likelihood = self._condition(unit, y, noise, np.eye(d), tune=True)
         for _ in range(_TURNS):
