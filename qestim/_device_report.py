@@ -105,10 +105,15 @@ def _examine(model, backend, num_reads):
         "zeroed": 0.0,
     }
     calls = -(-num_reads // backend.max_reads)
-    per_call = max(min(num_reads, backend.max_reads), backend.min_reads)
+    if not model.value.any():
+        calls = 0  # answered without the machine
+    asked = [backend.max_reads] * calls
+    if calls:
+        last = num_reads - (calls - 1) * backend.max_reads
+        asked[-1] = max(last, backend.min_reads)
     model_time = getattr(backend, "modelled_seconds", lambda reads: 0.0)
     found |= {"calls": calls, "reads": num_reads}
-    found["seconds"] = calls * model_time(per_call)
+    found["seconds"] = sum(model_time(reads) for reads in asked)
     try:
         report = encode(model, backend.max_spins, backend.bits).report
     except HardwareSizeError:
@@ -122,10 +127,10 @@ def _examine(model, backend, num_reads):
 def device_report(estimator_or_bqm, backend, X=None, y=None, *, num_reads=100):
     """Say before a job is submitted whether it fits a machine, and what it costs.
 
-    A model is encoded as `HardwareSampler` would encode it. An estimator is cloned and
-    fitted to the data with a quick annealer in the place of its `sampler`, and the
-    calls, their models and their reads are noted; nothing is submitted. The rehearsal
-    takes as long as such a fit does.
+    A model is encoded as `HardwareSampler` would encode it by default. An
+    estimator is cloned and fitted to the data with a quick annealer in the place of its
+    `sampler`, and the calls, their models and their reads are noted; nothing is
+    submitted. The rehearsal takes as long as such a fit does.
 
     Parameters
     ----------

@@ -24,8 +24,15 @@ def test_a_model():
     assert report.rms_rel_error == info["rms_rel_error"]
     assert report.calls == info["calls"] == 2
     assert report.reads == 100
-    assert report.seconds == pytest.approx(info["modelled_seconds"], rel=1e-3)
+    assert report.seconds == pytest.approx(info["modelled_seconds"], rel=1e-9)
     assert "21 of 550 spins" in str(report)
+
+
+def test_a_model_without_couplings_needs_no_machine():
+    report = device_report(
+        IsingArrays.from_matrix(np.zeros((3, 3)), np.ones(3)), _small()
+    )
+    assert (report.calls, report.seconds) == (0, 0)
 
 
 def test_what_does_not_fit():

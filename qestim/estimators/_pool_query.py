@@ -82,7 +82,8 @@ class PoolQuery(BaseEstimator):
             pool = np.flatnonzero(~known_labels(y, self.missing_label)[1])
         if candidates is not None:
             pool = np.unique(candidates)
-            if not (pool.dtype.kind in "iu" and 0 <= pool[0] and pool[-1] < len(X)):
+            whole = len(pool) and pool.dtype.kind in "iu"
+            if not (whole and 0 <= pool[0] and pool[-1] < len(X)):
                 raise ValueError(
                     f"candidates must be one or more row numbers below {len(X)}. Got "
                     f"{pool[:1]} to {pool[-1:]}; a mask goes through np.flatnonzero."

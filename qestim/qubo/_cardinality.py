@@ -352,8 +352,9 @@ class CardinalityProblem(Problem):
     def _checked(self, solution):
         chosen = np.array(sorted(solution), dtype=np.int64)
         if len(chosen) and not (0 <= chosen[0] and chosen[-1] < len(self)):
+            wrong = chosen[0] if chosen[0] < 0 else chosen[-1]
             raise ValueError(
-                f"A choice must hold indices below {len(self)}. Got {chosen[-1]}."
+                f"A choice must hold indices below {len(self)}, from 0. Got {wrong}."
             )
         return chosen
 
@@ -382,6 +383,11 @@ class CardinalityProblem(Problem):
 
     def _weight(self, penalty):
         if penalty != "auto":
+            if not 0 <= penalty < np.inf:
+                raise ValueError(
+                    "The 'penalty' parameter must be 'auto' or a finite number of at "
+                    f"least 0. Got {penalty!r}."
+                )
             return float(penalty)
         if scipy.sparse.issparse(self.quadratic):
             return 0.0

@@ -40,8 +40,8 @@ class HardwareSampler(BaseSampler):
     ----------
     backend : Backend, default=None
         The machine: `CIMEmulatorBackend`, `KaiwuBackend`, `FileBackend`,
-        `CallableBackend`, `DimodBackend`, or an object with their ``submit`` and
-        ``collect``. None means ``CIMEmulatorBackend()``.
+        `CallableBackend`, `DimodBackend`, or your own subclass of `Backend`. None
+        means ``CIMEmulatorBackend()``.
     num_reads : int, default=None
         Reads; None means one. A machine that gives more at least is asked for that
         and the rest is left out; one that gives fewer at most is asked several times.

@@ -326,7 +326,7 @@ class TestErrors:
             fitted.query(X, labels)
         with pytest.raises(ValueError, match="not both"):
             fitted.query(X, 3, batch_size=3)
-        for candidates in ([600], [-1], [], [0.5], np.arange(600) < 3):
+        for candidates in ([600], [-1], [], np.arange(0), [0.5], np.arange(600) < 3):
             with pytest.raises(ValueError, match="numbers below 600"):
                 fitted.query(X, 1, candidates=candidates)
         with pytest.raises(ValueError, match="Got nan"):

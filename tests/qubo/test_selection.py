@@ -199,5 +199,10 @@ def test_more_errors():
         FeatureSelectionProblem.from_hessian([1.0], np.eye(2))
     with pytest.raises(ValueError, match="indices below 3"):
         instance(3, 1).objective({5})
+    with pytest.raises(ValueError, match=r"from 0\. Got -1"):
+        SelectionProblem(np.ones(3), np.eye(3), k=2).objective({-1, 1})
+    for penalty in (-1.0, np.nan):
+        with pytest.raises(ValueError, match="'penalty' parameter"):
+            SelectionProblem(np.ones(3), np.eye(3), k=2).to_bqm(penalty)
     with pytest.raises(ValueError, match="every index below 3"):
         instance(3, 1).decode({0: 1})
