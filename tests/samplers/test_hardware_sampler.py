@@ -278,7 +278,7 @@ def test_dimod_samplers_as_machines():
         assert found.first.energy == pytest.approx(exact)
         assert len(found) == 10
     with pytest.warns(UserWarning, match="pool"):  # which it is
-        HardwareSampler(DimodBackend(dimod.ExactSolver()), num_reads=10).sample_arrays(
+        HardwareSampler(DimodBackend(dimod.ExactSolver()), num_reads=40).sample_arrays(
             J, h
         )
     broken = DimodBackend(dimod.ExactSolver(), sample_params={"no": object})
