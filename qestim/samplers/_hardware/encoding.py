@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a model to a machine's integer matrix, and from its reads to spins."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -133,8 +134,10 @@ def encode(
     elif fields and largest > 0:
         # As many as bring the fields down to the couplings, of those that are left; but
         # a large clique would rule the machine.
-        wanted = np.ceil(min(np.abs(model.h).max() / largest, max_spins))
-        fields = int(np.clip(wanted, 1, max(1, min(max_spins - n, n // 4))))
+        most = max(1, min(max_spins - n, n // 4))
+        strongest = float(np.abs(model.h).max())
+        few = strongest < most * largest
+        fields = max(1, math.ceil(strongest / largest)) if few else most
     if n + fields > max_spins:
         _refuse(n, fields, n + fields, max_spins)
     wide = split_bits or bits
