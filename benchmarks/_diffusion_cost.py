@@ -3,6 +3,7 @@
 
 import itertools
 
+import _diffusion_guides
 import numpy as np
 import torch
 from _attention_accuracy import interval
@@ -109,7 +110,7 @@ def engines(quick):
         ),
         "CIMSampler": CIMSampler(num_steps=200, num_threads=1),
     }
-    seeds = 1 if quick else 5
+    seeds = 1 if quick else _diffusion_guides.SEEDS
     found = {(graph, name): [] for graph in ("rbm", "full") for name in choices}
     for graph, seed in itertools.product(("rbm", "full"), range(seeds)):
         guide = guide_of(
@@ -147,6 +148,7 @@ def engines(quick):
             {
                 "hidden units": "coupled" if graph == "full" else "not coupled",
                 "means from": name,
+                "seeds": seeds,
                 "rms error of the energy": "{:.3f} ± {:.3f}".format(*interval(error)),
                 "TV of the choice": "{:.3f} ± {:.3f}".format(*interval(difference)),
                 "CPU ms for 512": float(milliseconds.mean()),

@@ -23,6 +23,7 @@ from qestim.nn import (
 
 KEPT = pathlib.Path(__file__).parent.parent / "build" / "diffusion"
 CANDIDATES = 8
+SEEDS = 5
 BOLTZMANN, MLP = "Boltzmann energy", "MLP energy"
 UNGUIDED, RANDOM, OWN = "unguided", "random candidate", "denoiser's likelihood"
 

@@ -6,6 +6,7 @@ import math
 import os
 import pathlib
 
+import _diffusion_guides
 import numpy as np
 import torch
 from _attention_accuracy import interval
@@ -41,7 +42,7 @@ class Budget:
     def __init__(self, quick):
         self.prefix = "text_quick" if quick else "text"
         self.denoiser, self.judge, self.guide = (20, 20, 10) if quick else SIZES
-        self.samples, self.seeds = (32, 1) if quick else (256, 5)
+        self.samples, self.seeds = (32, 1) if quick else (256, _diffusion_guides.SEEDS)
 
 
 SIZES = (2000, 1500, 300)  # steps of denoiser, judge and guide
@@ -222,6 +223,7 @@ def text(quick):
                 {
                     "steps": n_steps,
                     "candidates chosen by": kind,
+                    "seeds": len(runs),
                     **_row(runs),
                     "nats minus unguided": _difference(runs, against[UNGUIDED]),
                     "nats minus MLP": _difference(runs, against[MLP]),
@@ -232,6 +234,7 @@ def text(quick):
         {
             "steps": "",
             "candidates chosen by": TRUTH,
+            "seeds": "",
             **_row([{**truth, "milliseconds": float("nan")}]),
             "nats minus unguided": "",
             "nats minus MLP": "",

@@ -3,6 +3,7 @@
 
 import functools
 
+import _diffusion_guides
 import numpy as np
 import torch
 from _attention_accuracy import interval
@@ -24,6 +25,7 @@ from qestim.datasets import make_tokens
 from qestim.nn import CandidateGuide, TransformerDenoiser, decode
 
 SYMBOLS, LENGTH, COUPLING = 4, 8, 4.0
+WEIGHED, COUNTS = (1.0, 2.0, 4.0), (2, 8, 32, 128)
 STEPS = (4, 8, 16)
 SAMPLES, QUICK_SAMPLES = 4000, 200
 UNITS, WIDTH = 64, 32
@@ -34,8 +36,8 @@ LEARNED = (BOLTZMANN, MLP)
 class Law:
     """The law of a seed: draws, posteriors, and the distance of samples from it."""
 
-    def __init__(self, seed):
-        law = make_tokens(1, coupling=COUPLING, random_state=seed)
+    def __init__(self, seed, coupling=COUPLING):
+        law = make_tokens(1, coupling=coupling, random_state=seed)
         self.states = torch.from_numpy(law.states)
         self.p = torch.from_numpy(law.probabilities)
         self.grid = self.p.float().view((SYMBOLS,) * LENGTH)
@@ -174,7 +176,7 @@ def distances(kind, seed, quick):
 
 def toy(quick):
     """Return the distance of every contestant at every number of steps."""
-    seeds = 1 if quick else 5
+    seeds = 1 if quick else _diffusion_guides.SEEDS
     kinds = (UNGUIDED, RANDOM, OWN, MLP, BOLTZMANN, EXACT, FLOOR)
     runs = {kind: [] for kind in kinds}
     for seed in range(seeds):
@@ -188,7 +190,7 @@ def toy(quick):
     found = {kind: np.array(runs[kind]) for kind in kinds}
     rows = []
     for kind in kinds:
-        row = {"candidates chosen by": kind}
+        row = {"candidates chosen by": kind, "seeds": seeds}
         for k, n_steps in enumerate(STEPS):
             ours = found[kind][:, k]
             row[f"TV, {n_steps} steps"] = "" if np.isnan(ours).any() else _figure(ours)
@@ -204,46 +206,52 @@ def _figure(values, form="{:.3f} ± {:.3f}"):
 
 def weights(quick):
     """Return bias of unnormalised and self-normalised weights against k."""
-    counts = (2, 4, 8, 16, 32, 64, 128)
-    repeats, n_contexts = (1000, 4) if quick else (20000, 10)
-    rng = np.random.default_rng(0)
-    law, g = law_of(0), torch.Generator().manual_seed(0)
-    rows = {k: ([], []) for k in counts}
-    for _ in range(n_contexts):
-        noisy = law.draw(1, g)
-        noisy[0, torch.randperm(LENGTH, generator=g)[:4]] = SYMBOLS
-        ((_, _, log_mu, energy),) = ExactGuide(law).energies(
-            noisy, law.logits(noisy, None)
-        )
-        mu = log_mu[0].double().exp().numpy()
-        mu /= mu.sum()
-        ratio = np.exp(-energy[0].double().numpy())
-        ratio /= mu @ ratio
-        p = mu * ratio
-        f = (p > p.max() / 2).astype(float)  # being one of the likeliest
-        truth = float(p @ f)
-        for k in counts:
-            drawn = rng.choice(len(p), (repeats, k), p=mu)
-            w, fs = ratio[drawn], f[drawn]
-            plain = (w * fs).mean(1)
-            error = plain.std(ddof=1) / repeats**0.5
-            rows[k][0].append((plain.mean() - truth) / error)
-            # What has mean zero and varies along takes most of the noise away.
-            control = plain - truth * w.mean(1)
-            biased = (w * fs).sum(1) / w.sum(1)
-            rows[k][1].append((biased - control).mean() - truth)
-    bias = {k: float(np.mean(np.abs(rows[k][1]))) for k in counts}
-    table = [
-        {
-            "k": k,
-            "unnormalised: rms of bias / standard error": float(
-                np.sqrt(np.mean(np.square(rows[k][0])))
-            ),
-            "self-normalised: mean absolute bias": bias[k],
-            "k times it": k * bias[k],
-        }
-        for k in counts
-    ]
-    large = [k for k in counts if k >= 16]
-    slope = np.polyfit(np.log(large), np.log([bias[k] for k in large]), 1)[0]
-    return {"rows": table, "slope": f"{slope:.2f}"}
+    repeats, n_contexts = (500, 3) if quick else (20000, 10)
+    rows = []
+    for coupling in WEIGHED:
+        g = torch.Generator().manual_seed(0)
+        law, rng = Law(0, coupling), np.random.default_rng(0)
+        contexts = [_context(law, g) for _ in range(n_contexts)]
+        for k in COUNTS:
+            found = [_biases(*context, k, repeats, rng) for context in contexts]
+            plain, biased = np.array(found).T
+            bias = float(np.abs(biased).mean())
+            rows.append(
+                {
+                    "coupling": coupling,
+                    "k": k,
+                    "unnormalised: rms of bias / standard error": float(
+                        np.sqrt(np.mean(plain**2))
+                    ),
+                    "self-normalised: mean absolute bias": bias,
+                    "k times it": k * bias,
+                }
+            )
+    return {"rows": rows}
+
+
+def _context(law, generator):
+    """Return the denoiser's law and the weights of the candidates of some masks."""
+    noisy = law.draw(1, generator)
+    noisy[0, torch.randperm(LENGTH, generator=generator)[:3]] = SYMBOLS
+    logits = law.logits(noisy, None)
+    ((_, _, log_mu, energy),) = ExactGuide(law).energies(noisy, logits)
+    mu = log_mu[0].double().exp().numpy()
+    mu /= mu.sum()
+    ratio = np.exp(-energy[0].double().numpy())
+    return mu, ratio / (mu @ ratio)
+
+
+def _biases(mu, ratio, k, repeats, rng):
+    """Return bias / error of the plain estimate, and the self-normalised bias."""
+    p = mu * ratio
+    f = (p > p.max() / 2).astype(float)  # being one of the likeliest
+    truth = float(p @ f)
+    drawn = rng.choice(len(p), (repeats, k), p=mu)
+    w, fs = ratio[drawn], f[drawn]
+    plain = (w * fs).mean(1)
+    error = plain.std(ddof=1) / repeats**0.5
+    # What has mean zero and varies along takes most of the noise away.
+    control = plain - truth * w.mean(1)
+    biased = (w * fs).sum(1) / w.sum(1) - control
+    return (plain.mean() - truth) / error, biased.mean() - truth

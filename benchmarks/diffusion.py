@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Masked diffusion guided by a Boltzmann energy, against controls.
 
-``python benchmarks/diffusion.py [--quick] [--only SECTION ...] [--corpus PATH]`` writes
-``benchmarks/results/diffusion.json`` and ``.md`` (``diffusion_quick`` with ``--quick``,
-which is not kept). ``--corpus`` names a text file in place of tiny Shakespeare, which
-the data folder has (``QESTIM_DATA``) and which fits a laptop. Fitted models are kept in
-build/diffusion, those of a corpus in a folder of its own name.
+``python benchmarks/diffusion.py [--quick] [--only SECTION ...] [--corpus PATH]
+[--seeds N]`` writes ``benchmarks/results/diffusion.json`` and ``.md``
+(``diffusion_quick`` with ``--quick``, which is not kept). ``--corpus`` names a text
+file in place of tiny Shakespeare, which the data folder has (``QESTIM_DATA``) and which
+fits a laptop. Fitted models are kept in build/diffusion, those of a corpus in a folder
+of its own name. ``--seeds`` is 5 unless said otherwise.
 """
 
 import os
@@ -49,6 +50,14 @@ def take_corpus(arguments):
     return True
 
 
+def take_seeds(arguments):
+    """Read ``--seeds N`` off the command line."""
+    if "--seeds" in arguments:
+        at = arguments.index("--seeds")
+        _diffusion_guides.SEEDS = int(arguments[at + 1])
+        del arguments[at : at + 2]
+
+
 def section(title):
     """Return the function of a section, which adds its note."""
     measure, needs_text = MEASURED[title]
@@ -56,14 +65,14 @@ def section(title):
     def run(quick):
         if needs_text and _diffusion_text.corpus_path() is None:
             return {"rows": [], "note": "Not run: QESTIM_DATA names no folder."}
-        found = measure(quick)
-        return {**found, "note": NOTES[title].format(**found)}
+        return {**measure(quick), "note": NOTES[title]}
 
     return run, False
 
 
 if __name__ == "__main__":
     other = take_corpus(sys.argv)
+    take_seeds(sys.argv)
     if "--quick" in sys.argv:  # keeps nothing, so that it tests the present code
         scratch = tempfile.TemporaryDirectory()
         _diffusion_guides.KEPT = pathlib.Path(scratch.name)
