@@ -229,7 +229,7 @@ def text(quick):
                     "nats minus MLP": _difference(runs, against[MLP]),
                 }
             )
-    truth = figures(corpus().held_out, judge_of(budget))
+    truth = figures(corpus().held_out[: budget.samples], judge_of(budget))
     rows.append(
         {
             "steps": "",
