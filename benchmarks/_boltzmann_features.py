@@ -149,11 +149,11 @@ def thousand(quick):
         return {"rows": [], "note": "Needs QESTIM_DATA for Fashion-MNIST."}
     X = np.load(folder / "fashion_mnist_12k.npz")["X_train"]
     X = X.reshape(len(X), -1)
-    X = (X > 127).astype(float)[: 200 if quick else 5000]
-    hidden = 16 if quick else 256
+    X = (X > 127).astype(float)[: 200 if quick else 2000]
+    hidden = 16 if quick else 220
     start = time.process_time()
     model = fitted(
-        X, hidden, 1 if quick else 5, 0, n_chains=64, n_sweeps=1, learning_rate=2e-3
+        X, hidden, 1 if quick else 4, 0, n_chains=32, n_sweeps=2, learning_rate=3e-3
     )
     cpu = time.process_time() - start
     machine, bounds = model.machine_, model.log_partition_

@@ -98,8 +98,10 @@ def phases(machine, reads, seed):
         ),
         "SA + rescale + polish": lambda: sampled(SampledChains, "SA", n_chains=reads),
         "CIM + rescale + polish": lambda: sampled(SampledChains, "CIM", n_chains=reads),
-        "hybrid, SA": lambda: sampled(HybridChains, "SA", n_chains=reads),
-        "hybrid, CIM": lambda: sampled(HybridChains, "CIM", n_chains=reads),
+        "hybrid, SA": lambda: sampled(HybridChains, "SA", n_chains=reads, share=0.125),
+        "hybrid, CIM": lambda: sampled(
+            HybridChains, "CIM", n_chains=reads, share=0.125
+        ),
         "SA, raw": lambda: Raw(machine, samplers()["SA"], reads, fresh()[1]),
         "CIM, raw": lambda: Raw(machine, samplers()["CIM"], reads, fresh()[1]),
         CONTROL: lambda: RandomStarts(machine, reads, _POLISH, fresh()[0]),
@@ -252,7 +254,7 @@ def gaussian(quick):
 
 def brackets(quick):
     """Width of the log Z bracket of machines trained on digits."""
-    sizes = ((16, 5),) if quick else ((16, 25), (32, 25), (64, 25))
+    sizes = ((16, 5),) if quick else ((16, 12), (32, 12), (64, 12))
     X = (load_digits().data > 7).astype(float)
     rows = []
     for hidden, epochs in sizes:

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from qestim._sklearn import HasMethods, Interval, StrOptions, _fit_context
 from qestim.estimators._machine_features import MachineFeatures
 from qestim.estimators._machine_training import train_machine
-from qestim.estimators._negative import PHASES, make_phase
+from qestim.estimators._negative import PHASES, TemperedChains, make_phase
 from qestim.estimators._sampled_chains import SampledChains
 from qestim.nn import BoltzmannMachine, GaussianBoltzmannMachine
 
@@ -50,15 +50,16 @@ class BoltzmannMachineTransformer(MachineFeatures):
             default="auto"
         Where the machine's own spins come from: chains that start at the data,
         persistent chains, persistent chains with hotter replicas, the sampler, or
-        chains of which the sampler replaces an eighth at a time. ``"auto"`` is
+        chains of which the sampler replaces a quarter at a time. ``"auto"`` is
         ``"tempered"`` without a sampler, ``"sampler"`` with one that states a
         Boltzmann law, ``"hybrid"`` with any other.
     n_chains : int, default=256
         Chains of the negative phase.
     n_sweeps : int, default=2
         Heat-bath sweeps of an update.
-    resample_every : int, default=10
-        Minibatches between two calls of the sampler.
+    resample_every : int, default=4
+        Minibatches between two calls of the sampler. Hybrid chains learn far-apart
+        modes only if few updates pass before all are replaced.
     learning_rate : float, default=5e-3
         First rate of the steps; it falls to zero in the course of the fit.
     batch_size : int, default=64
@@ -133,7 +134,7 @@ class BoltzmannMachineTransformer(MachineFeatures):
         negative_phase="auto",
         n_chains=256,
         n_sweeps=2,
-        resample_every=10,
+        resample_every=4,
         learning_rate=5e-3,
         batch_size=64,
         max_iter=50,
@@ -219,8 +220,10 @@ class BoltzmannMachineTransformer(MachineFeatures):
                 verbose=self.verbose,
             )
             self.machine_.double().requires_grad_(False)
+            # Tempered chains are at the machine's law already: no new burn-in.
+            tempered = isinstance(phase, TemperedChains)
             self.log_partition_ = self.machine_.log_partition_bracket(
-                generator=generator
+                spins=phase.draw(1024) if tempered else None, generator=generator
             )
         self.sampler_report_ = phase.report()
         if self.sampler_ is not None:

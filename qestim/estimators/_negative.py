@@ -168,7 +168,7 @@ class TemperedChains(_Phase):
         self.machine, self.updates = machine, 0
         # Odd neighbours exchange in every second sweep of a call.
         self.n_sweeps = n_sweeps + n_sweeps % 2
-        self.replicas = Replicas(n_chains, rng, 12)
+        self.replicas = Replicas(n_chains, rng, 24)
 
     def step(self, data=None):
         """Return spins of the machine as it is now, tensor of shape (n_chains, n)."""
@@ -177,12 +177,22 @@ class TemperedChains(_Phase):
         self.updates += 1
         return self.replicas.draw(self.machine, thin=self.n_sweeps)
 
+    def draw(self, n_reads):
+        """Return at least so many spins of the machine, 100 sweeps after the last."""
+        self.replicas.set_ladder(self.machine)
+        return self.replicas.draw(
+            self.machine,
+            n_reads=-(-n_reads // self.replicas.n_chains),
+            burn_in=100,
+            thin=20,
+        )
+
     def report(self):
         """Return JSON-able facts about the phase."""
         rates = self.replicas.swap_rates
         return {
             **super().report(),
-            "temperatures": self.replicas.n_temperatures,
+            "temperatures": len(self.replicas.betas),
             "lowest_swap_rate": float(rates.min()) if len(rates) else None,
         }
 

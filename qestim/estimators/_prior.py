@@ -53,7 +53,7 @@ class BoltzmannPrior(BaseEstimator):
         Minibatches between two calls of the sampler; heat-bath sweeps in between.
     n_chains : int, default=256
         Chains of the negative phase. ``"sampler"`` asks for as many reads unless the
-        sampler says how many it gives, ``"hybrid"`` for an eighth of them.
+        sampler says how many it gives, ``"hybrid"`` for a quarter of them.
     learning_rate : float or "auto", default="auto"
         Mean rate of the prior's steps, which rises and falls with that of the
         networks. ``"auto"`` is 5e-3, and less where a spin has more than eight

@@ -172,7 +172,7 @@ class HybridChains(SampledChains):
         As of `SampledChains`.
     n_chains : int, default=256
         Chains.
-    share : float, default=0.125
+    share : float, default=0.25
         Share of the chains that a call replaces, the longest followed first.
     """
 
@@ -188,7 +188,7 @@ class HybridChains(SampledChains):
         *,
         n_chains=256,
         n_sweeps=3,
-        share=0.125,
+        share=0.25,
     ):
         super().__init__(machine, sampler, every, generator, rng, n_sweeps=n_sweeps)
         self.share = share

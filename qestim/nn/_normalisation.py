@@ -113,9 +113,9 @@ class Normalisation:
         if spins is None:
             device = None if generator is None else generator.device
             seed = torch.randint(2**31, (1,), generator=generator, device=device)
-            replicas = Replicas(min(n_chains, 256), np.random.RandomState(int(seed)))
+            replicas = Replicas(min(n_chains, 128), np.random.RandomState(int(seed)))
             n_reads = -(-n_chains // replicas.n_chains)
-            spins = replicas.draw(self, n_reads=n_reads, burn_in=1000, thin=100)
+            spins = replicas.draw(self, n_reads=n_reads, burn_in=600, thin=100)
         return bracket_log_partition(self, spins, n_chains, n_betas, generator)
 
     def exact_moments(self):

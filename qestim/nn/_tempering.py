@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parallel tempering of a Boltzmann machine that may change between two calls."""
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -10,7 +12,6 @@ from qestim import _native
 # Gaussian energies exchange with probability 0.40.
 _SPACING = 1.2
 _TRIAL = 24
-_LARGEST = 64
 
 
 class Replicas:
@@ -25,8 +26,8 @@ class Replicas:
         Independent chains.
     rng : numpy.random.RandomState
         Source of the seeds.
-    n_temperatures : int, default=None
-        Length of the ladder; None fits it to the machine of the first call.
+    limit : int, default=64
+        Greatest number of temperatures; the machine says how many it needs.
 
     References
     ----------
@@ -34,10 +35,10 @@ class Replicas:
            Monte Carlo for training of restricted Boltzmann machines", AISTATS 2010.
     """
 
-    def __init__(self, n_chains, rng, n_temperatures=None):
+    def __init__(self, n_chains, rng, limit=64):
         self.n_chains, self.rng = n_chains, rng
-        self.n_temperatures = n_temperatures
-        self.betas = None
+        self.limit = limit
+        self.betas: Any = None
         self.swap_rates = np.zeros(0)
         self._last = None
 
@@ -56,11 +57,14 @@ class Replicas:
         spread = energies.std(axis=2).mean(axis=0)
         steps = np.diff(trial) * (spread[1:] + spread[:-1]) / 2
         length = np.concatenate([[0.0], np.cumsum(steps)])
-        if self.n_temperatures is None:
-            count = np.ceil(length[-1] / _SPACING) + 1
-            self.n_temperatures = int(np.clip(count, 2, _LARGEST))
-        even = np.linspace(0, length[-1], self.n_temperatures)
-        self.betas = np.interp(even, length, trial) if length[-1] > 0 else even + 1.0
+        count = int(np.clip(np.ceil(length[-1] / _SPACING) + 1, 2, self.limit))
+        before = self.betas
+        self.betas = np.geomspace(trial[0], 1.0, count)
+        if length[-1] > 0:
+            self.betas = np.interp(np.linspace(0, length[-1], count), length, trial)
+        if self._last is not None:  # each goes on from the nearest that there was
+            nearest = np.abs(before[:, None] - self.betas).argmin(0)
+            self._last = np.ascontiguousarray(self._last[:, nearest])
 
     def draw(self, machine, *, n_reads=1, burn_in=0, thin=1):
         """Continue the chains and return spins of the machine as it is now.
