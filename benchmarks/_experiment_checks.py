@@ -146,28 +146,45 @@ def invariance(quick):
 def seconds(quick):
     """Return CPU seconds of an ask at 200 observations of 8 parameters."""
     task = TASKS["cooling, 8 parameters"]
-    n, rounds = (40, 2) if quick else (200, 5)
+    n, asks, rounds = (40, 2, 1) if quick else (200, 8, 3)
     rng = np.random.default_rng(0)
     X = np.vstack([start_points(task, 0), rng.random((n, task.d))])[:n]
     measure = task.measurer(0)
     y = np.array([measure(u) for u in X])
     rows = []
     for surrogate in ("gp", "ensemble"):
-        spent = []
+        first, mean = [], []
         for seed in range(rounds):
             optimizer = ExperimentOptimizer(
                 [(0.0, 1.0)] * task.d, surrogate=surrogate, random_state=seed
-            )
-            optimizer.tell(X, y)
-            spent.append(cpu_seconds(optimizer.ask)[1])
-        rows.append({"contestant": f"ours, {surrogate}", "CPU s": spread(spent)})
+            ).tell(X, y)
+            spent = []
+            for _ in range(asks):
+                x, used = cpu_seconds(optimizer.ask)
+                spent.append(used)
+                optimizer.tell(x, measure(np.array(list(x.values()))))
+            first.append(spent[0])
+            mean.append(np.mean(spent))
+        rows.append(
+            {
+                "contestant": f"ours, {surrogate}",
+                "CPU s an ask": spread(mean),
+                "CPU s of the first": spread(first),
+            }
+        )
     path = RESULTS / "experiments_mloop_seconds.json"
     if not quick and path.exists():
         for kind, spent in json.loads(path.read_text()).items():
-            rows.append({"contestant": f"M-LOOP, {kind}", "CPU s": spread(spent)})
+            rows.append(
+                {
+                    "contestant": f"M-LOOP, {kind}",
+                    "CPU s an ask": spread(spent),
+                    "CPU s of the first": "",
+                }
+            )
     note = (
-        f"One ask at {n} observations of 8 parameters, the fit of the surrogate from "
-        "nothing included. M-LOOP: fit and search of its learner on the same data, "
+        f"Mean over {asks} asks in turn from {n} observations of 8 parameters. The "
+        "first fits the kernel from nothing, later ones rarely. M-LOOP: the same, "
         "twice, in its own environment."
     )
     return {"rows": rows, "note": note}

@@ -3,7 +3,7 @@
 
 Eight parameters of an evaporation ramp, a noisy score, and 70 runs of a simulated
 laboratory, four at a time. Beside it the best of as many random ramps, and a ramp of
-constant rate, the textbook's choice. Takes about twenty seconds.
+constant rate, the textbook's choice. Takes about ten seconds.
 """
 
 import os
@@ -39,8 +39,15 @@ by_chance = max(ramps, key=cooling.score)
 scan = [[cut] * 7 + [t] for cut in np.linspace(0.1, 1.6, 12) for t in (3, 6, 10, 15)]
 constant = max(scan, key=cooling.score)
 
-figure, axes = plt.subplots(2, 2, figsize=(9, 6.5), layout="constrained")
 names = {"found": best, "constant rate": constant, "random": by_chance}
+scores = {name: cooling.score(x) for name, x in names.items()}
+print({name: round(score, 3) for name, score in scores.items()})
+assert scores["found"] > max(scores["constant rate"], scores["random"])
+
+# %%
+# The ramps, the way of the gas, the progress, and what was learned.
+names["best known"] = [1.432, 1.182, 0.898, 0.736, 0.614, 0.501, 0.0, 11.22]
+figure, axes = plt.subplots(2, 2, figsize=(9, 6.5), layout="constrained")
 for name, x in names.items():
     run = cooling.simulate(x)
     label = f"{name}: {10 ** cooling.score(x):.0f}"
@@ -54,8 +61,3 @@ display = ExperimentDisplay.from_optimizer(optimizer)
 display.plot(axes[1, 0])
 display.plot(axes[1, 1], kind="landscape")
 axes[1, 0].set(ylim=(2.5, None), ylabel="score (decades)")
-figure.savefig("evaporative_cooling.png", dpi=110)
-
-scores = {name: cooling.score(x) for name, x in names.items()}
-print({name: round(score, 3) for name, score in scores.items()})
-assert scores["found"] > max(scores["constant rate"], scores["random"])

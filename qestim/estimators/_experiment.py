@@ -64,8 +64,7 @@ class ExperimentOptimizer:
     maximize : bool, default=True
         Whether high goals are good; False for a cost.
     path : str or path-like, default=None
-        File to write after every ask and tell; see `load`. An existing file is
-        refused.
+        File to write after every ask and tell; an existing one is refused. See `load`.
     random_state : int or None, default=None
         Seed; None draws one, which `save` keeps. The same seed and the same answers
         give the same queries, across restarts too.
