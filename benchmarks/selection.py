@@ -24,24 +24,31 @@ from _measure import run_sections
 
 def sections(corpus):
     """Return the sections' functions of ``quick``."""
+    fashion = functools.partial(
+        _queries.run,
+        _queries.fashion,
+        needs_data=True,
+        note="10,000 rows, 50 principal components.",
+    )
+    banking = functools.partial(
+        _queries.run,
+        _queries.banking,
+        C=20.0,
+        needs_data=True,
+        note="10,003 sentences, TF-IDF in 100 dimensions.",
+    )
+    theirs = _queries.THEIRS
     learning = {
         "digits": _queries.run(_queries.digits),
-        "digits, scikit-activeml": _queries.run(_queries.digits, table=_queries.THEIRS),
+        "digits, scikit-activeml": _queries.run(_queries.digits, table=theirs),
         "digits, every row five times": _queries.run(_queries.duplicated),
         "digits, wrong labels and outliers": _queries.run(
             _queries.spoiled, note="20 % wrong labels, 5 % outliers in the pool."
         ),
-        "Fashion-MNIST": _queries.run(
-            _queries.fashion,
-            needs_data=True,
-            note="10,000 rows, 50 principal components.",
-        ),
-        "BANKING77": _queries.run(
-            _queries.banking,
-            C=20.0,
-            needs_data=True,
-            note="10,003 sentences, TF-IDF in 100 dimensions.",
-        ),
+        "Fashion-MNIST": fashion(),
+        "Fashion-MNIST, scikit-activeml": fashion(table=theirs, seeds=3),
+        "BANKING77": banking(),
+        "BANKING77, scikit-activeml": banking(table=theirs, seeds=3),
     }
     return {
         **{f"Learning curves: {name}": run for name, run in learning.items()},
