@@ -103,9 +103,9 @@ class HardwareSampler(BaseSampler):
     --------
     >>> from qestim.samplers import CIMEmulatorBackend, HardwareSampler
     >>> sampler = HardwareSampler(CIMEmulatorBackend(bits=4), num_reads=20, seed=0)
-    >>> reads = sampler.sample_ising({"a": 0.5}, {("a", "b"): 1.0, ("b", "c"): -1.0})
+    >>> reads = sampler.sample_ising({"a": 1.0}, {("a", "b"): 1.0, ("b", "c"): -1.0})
     >>> float(reads.first.energy), reads.info["machine_spins"], reads.info["bits"]
-    (-2.5, 4, 4)
+    (-3.0, 4, 4)
     """
 
     _parameter_constraints: dict = {
