@@ -13,6 +13,7 @@ from qestim.testing import ExactRBM, random_rbm
 
 N_VISIBLE, N_HIDDEN = 538, 11  # and the auxiliary spin: 550
 READS = 10
+CALLS = 10_000
 # A machine whose reads are near a Boltzmann law; a call takes a few milliseconds.
 MACHINE = {"noise": 2.0, "num_steps": 60}
 
@@ -122,7 +123,7 @@ def row_of(name, calls):
 
 def drifting(quick):
     """KL and beta_eff along a training, by machine."""
-    calls = 60 if quick else 10_000
+    calls = 60 if quick else CALLS
     period = calls / 5
     rows = [row_of(name, calls) for name in machines(calls)]
     note = (

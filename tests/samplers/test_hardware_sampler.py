@@ -289,7 +289,7 @@ def test_dwave_machines_by_their_mock():
     testing = pytest.importorskip("dwave.system.testing", reason="needs dwave-system")
     composites = pytest.importorskip("dwave.system")
     mock = testing.MockDWaveSampler(topology_type="pegasus", topology_shape=[2])
-    backend = DimodBackend(composites.EmbeddingComposite(mock), bits=5)
+    backend = DimodBackend(composites.EmbeddingComposite(mock), bits=7)
     J, h = glass(6)
     found = HardwareSampler(backend, num_reads=20, seed=0).sample_arrays(J, h)
     exact = ExactLaw(IsingArrays.from_matrix(J, h)).energies
