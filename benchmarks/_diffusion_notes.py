@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tables of benchmarks/diffusion.py say."""
 
+NULL = (
+    " A random candidate has the law of unguided sampling, so that its row shows what "
+    "chance does; an interval over two or three seeds is a poor one, and a difference "
+    "no larger than that row's says nothing."
+)
+
 NOTES = {
     "Toy law": (
         "`make_tokens(length=8, n_symbols=4, coupling=4)`, a law a seed; mean and "
@@ -9,7 +15,7 @@ NOTES = {
         "blocks, 1000 steps of 256 sequences); guides with 64 + 64 units and "
         "features of width 32 (350 steps of 128, 8 false candidates each); 8 "
         "candidates. Cut: 1 - TV / TV of unguided, paired by seed. The exact energy "
-        "runs on exact conditionals, at 4 steps."
+        "runs on exact conditionals, at 4 steps." + NULL
     ),
     "Importance weights": (
         "Exact energy and conditionals of laws of three couplings, 10 contexts with "
@@ -33,7 +39,7 @@ NOTES = {
         "with 8 false candidates; 8 candidates. Perplexity: exponential of the "
         "judge's mean nats a character. Differences are paired by seed, with half "
         "the 95 % interval (Student); below zero is better. Low perplexity with low "
-        "entropy is collapse. Milliseconds are CPU time of one core."
+        "entropy is collapse. Milliseconds are CPU time of one core." + NULL
     ),
     "Cost of guidance": (
         "CPU milliseconds on one core, 9 rounds in turn, mean (least to greatest); "
