@@ -22,7 +22,7 @@ from qestim.samplers import BoltzmannSampler
 
 def depth(quick):
     """Held-out bound of DBN(2) beside RBMs, with the upper end of log Z."""
-    seeds, epochs, hidden = (1, 2, 12) if quick else (SEEDS, 25, 64)
+    seeds, epochs, hidden = (1, 2, 12) if quick else (SEEDS, 12, 64)
     X = (load_digits().data > 7).astype(float)
     found = {}
     for seed in range(seeds):
