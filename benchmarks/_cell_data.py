@@ -93,7 +93,7 @@ def mixology():
     return read("sc_mixology_5batch", n_genes=2000)
 
 
-def synthetic(n_cells=360, n_genes=150):
+def synthetic(n_cells=300, n_genes=120):
     """Return cells of four types in three batches that need no data folder."""
     counts, cell_type, batch = make_counts(
         n_cells, n_genes, n_types=4, n_batches=3, random_state=0
