@@ -56,9 +56,8 @@ def draw_ours(graph, quick):
     def draw(train, seed, like):
         model = estimator(graph, seed, quick, **GENERATIVE)
         model.fit(train.counts, batch=train.batch)
-        size = np.asarray(like.counts.sum(1)).ravel() / np.median(
-            np.asarray(train.counts.sum(1))
-        )
+        # In counts, as the model was fitted without size factors.
+        size = np.asarray(like.counts.sum(1)).ravel()
         return model.sample(len(like.batch), batch=like.batch, size_factor=size)
 
     return draw
