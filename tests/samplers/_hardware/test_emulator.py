@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
+from qestim import _native
 from qestim.exceptions import HardwareNetworkError
 from qestim.samplers import CIMEmulatorBackend, HardwareSampler
 from qestim.samplers._hardware.backend import MachineTask
@@ -106,6 +107,9 @@ def test_statistics_know_their_limits():
     assert facts["overlap"] == pytest.approx(1 / 24, abs=0.01)
 
 
+@pytest.mark.skipif(
+    _native.kernel_name == "numpy", reason="half a minute without compiled kernels"
+)
 def test_calibration_finds_the_machine():
     theirs = CIMEmulatorBackend(
         noise=1.2, read_noise=0.03, num_steps=100, machine_seed=7
