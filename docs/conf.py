@@ -41,9 +41,7 @@ autodoc_default_options = {
     "inherited-members": "BaseEstimator,TransformerMixin,ClassifierMixin,Module,"
     "MultiheadAttention,Sampler,Structured,ClassNamePrefixFeaturesOutMixin,"
     "SelectorMixin,tuple,Exception,_MetadataRequester",
-    "exclude-members": "get_metadata_routing,set_fit_request,set_transform_request,"
-    "set_score_request,set_predict_request,set_partial_fit_request,"
-    "set_predict_proba_request,set_output",
+    "exclude-members": "get_metadata_routing,set_output",
 }
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
@@ -105,8 +103,22 @@ def relink(app, docname, source):
     source[0] = source[0].replace("](../../benchmarks/results/", "](../results/")
 
 
+def join_continued(app, what, name, obj, options, lines):
+    """Join lines that end in a backslash, as Python does outside of raw strings."""
+    for i in reversed(range(len(lines) - 1)):
+        if lines[i].endswith("\\"):
+            lines[i] = lines[i].removesuffix("\\") + lines.pop(i + 1).lstrip()
+
+
+def skip_requests(app, what, name, obj, skip, options):
+    """Leave scikit-learn's methods of metadata routing to its own reference."""
+    return True if name.startswith("set_") and name.endswith("_request") else None
+
+
 def setup(app):
     """Register the steps."""
     app.connect("builder-inited", copy_results)
     app.connect("builder-inited", list_messages)
     app.connect("source-read", relink)
+    app.connect("autodoc-process-docstring", join_continued, priority=100)
+    app.connect("autodoc-skip-member", skip_requests)

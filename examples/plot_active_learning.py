@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Learning digits from few labels: which ones to ask for.
+"""
+Learning digits from few labels: which ones to ask for
+======================================================
 
 Forty labels at random, then batches of twenty: at random, by margin, and chosen so that
 together they settle the most uncertainty. Takes about ten seconds.
@@ -9,15 +11,12 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import matplotlib
 import numpy as np
+from matplotlib import pyplot as plt
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from qestim import ActiveSampleSelector
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
 
 SEEDS, BATCHES, BATCH = 3, 5, 20
 X, y = load_digits(return_X_y=True)
@@ -71,3 +70,4 @@ for name, scores in curves.items():
     axes.plot(labels, scores, marker="o", label=name)
 axes.set(xlabel="labels", ylabel="accuracy")
 axes.legend()
+plt.show()

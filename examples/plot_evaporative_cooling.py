@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cooling a cloud of rubidium without knowing how: the machine designs the ramp.
+"""
+Cooling a cloud of rubidium: the machine designs the ramp
+=========================================================
 
 Eight parameters of an evaporation ramp, a noisy score, and 70 runs of a simulated
 laboratory, four at a time. Beside it the best of as many random ramps, and a ramp of
@@ -10,15 +12,12 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import matplotlib
 import numpy as np
+from matplotlib import pyplot as plt
 
 from qestim import ExperimentOptimizer
 from qestim.datasets import EvaporativeCooling
 from qestim.plotting import ExperimentDisplay
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
 
 RUNS, BATCH = 70, 4
 cooling, noise = EvaporativeCooling(), np.random.default_rng(0)
@@ -61,3 +60,4 @@ display = ExperimentDisplay.from_optimizer(optimizer)
 display.plot(axes[1, 0])
 display.plot(axes[1, 1], kind="landscape")
 axes[1, 0].set(ylim=(2.5, None), ylabel="score (decades)")
+plt.show()

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Boltzmann machine in your own torch loop, with any sampler as negative phase."""
+"""
+A Boltzmann machine in your own torch loop
+==========================================
+"""
 
 import matplotlib.pyplot as plt
 import torch
@@ -25,6 +28,5 @@ for step in range(200):
     optimizer.zero_grad()
     (loss + divergence.mean() - machine.energy(reads).mean()).backward()
     optimizer.step()
-dreams = decoder(reads[:16]).detach().reshape(2, 8, 8, 8).permute(0, 2, 1, 3)
-plt.imshow(dreams.reshape(16, 64), cmap="gray")
+plt.imshow(torch.cat([*decoder(reads[:8]).detach().reshape(8, 8, 8)], 1), cmap="gray")
 plt.show()

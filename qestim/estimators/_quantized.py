@@ -124,7 +124,7 @@ class QuantizedQNNClassifier(QuantizedClassifier):
         was accepted and the most spins of one call.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where X was a table with names.
 
     References
