@@ -94,6 +94,12 @@ class FitOnSelected(MetaEstimatorMixin, BaseEstimator):
         -------
         self : FitOnSelected
             The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If y is missing where the estimator needs it, or holds the selector's
+            ``missing_label``.
         """
         if routing_enabled():
             routed = process_routing(self, "fit", **params)
@@ -110,7 +116,8 @@ class FitOnSelected(MetaEstimatorMixin, BaseEstimator):
             )
         X, y = indexable(X, y)
         selector = ActiveSampleSelector() if self.selector is None else self.selector
-        self.selector_ = clone(selector).fit(X, self._targets(y), **to_selector)
+        targets = self._targets(y, getattr(selector, "missing_label", "auto"))
+        self.selector_ = clone(selector).fit(X, targets, **to_selector)
         kept = self.sample_indices_ = self.selector_.sample_indices_
         n_samples = np.shape(X)[0]
         to_estimator = {
@@ -128,16 +135,24 @@ class FitOnSelected(MetaEstimatorMixin, BaseEstimator):
                 setattr(self, name, getattr(self.selector_, name))
         return self
 
-    def _targets(self, y):
+    def _targets(self, y, mark):
         """Return y so that no label can be taken for the mark of an unlabelled row."""
         if y is None:
             return None
         y = column_or_1d(y, warn=True)
         assert_all_finite(y, input_name="y")
+        unlabeled = 0 if mark == "auto" else y.tolist().count(mark)
+        if unlabeled:
+            raise ValueError(
+                f"FitOnSelected learns from labelled rows only. Got {unlabeled} rows "
+                f"with the selector's missing_label={mark!r}; drop those rows, or set "
+                "selector__missing_label='auto' if it is a label."
+            )
         if not is_classifier(self.estimator):
             return np.asarray(y, dtype=np.float64)
         check_classification_targets(y)
-        return np.unique(y, return_inverse=True)[1]
+        codes = np.unique(y, return_inverse=True)[1]
+        return codes + codes.max() + 1 if mark in codes.tolist() else codes
 
     @property
     def classes_(self):

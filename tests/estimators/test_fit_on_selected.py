@@ -55,6 +55,25 @@ def test_labels_may_be_minus_one(iris):
     assert set(signs[model.sample_indices_]) == {-1, 1}
 
 
+@pytest.mark.parametrize("mark", [0, 1, 2.0])
+def test_the_mark_of_the_selector_is_no_code_of_a_class(iris, mark):
+    X, y = iris
+    words = np.array(["a", "b", "c"])[y]
+    marked = ActiveSampleSelector(None, 20, missing_label=mark)
+    kept = FitOnSelected(LogisticRegression(), marked).fit(X, words).sample_indices_
+    plain = FitOnSelected(LogisticRegression(), ActiveSampleSelector(None, 20))
+    assert kept.tolist() == plain.fit(X, words).sample_indices_.tolist()
+
+
+@pytest.mark.parametrize("estimator", [LogisticRegression(), Ridge()])
+def test_marked_rows_are_refused(iris, estimator):
+    X, y = iris
+    model = FitOnSelected(estimator, ActiveSampleSelector(None, 20, missing_label=0))
+    with pytest.raises(ValueError, match="50 rows with the selector's missing_label=0"):
+        model.fit(X, y)
+    model.set_params(selector__missing_label="auto").fit(X, y)
+
+
 def test_metadata_without_routing(iris):
     X, y = iris
     model = FitOnSelected(LogisticRegression(), ActiveSampleSelector(None, 20))
