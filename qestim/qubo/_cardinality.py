@@ -2,7 +2,6 @@
 """What the problems share that choose k of n: the form, the solver and the repair."""
 
 import time
-from dataclasses import dataclass, field
 
 import dimod
 import numpy as np
@@ -10,32 +9,11 @@ import scipy.sparse
 
 from qestim._native._cardinality import select_k
 from qestim.qubo._arrays import spins_of
+from qestim.qubo._choice import Choice, checked_indices
 from qestim.qubo._problem import Problem
 
 # Elements up to which a second start costs little.
 _SMALL = 500
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The answer of a problem of choice.
-
-    Parameters
-    ----------
-    indices : ndarray of shape (k,), dtype int64
-        The chosen elements, ascending.
-    energy : float
-        Their energy, in the units of the problem.
-    report : dict
-        ``answer`` ("native" or "sampler"), ``energy_greedy``, ``energy_native``,
-        ``energy_sampler`` (after repair; None without a sampler), ``calls`` of the
-        sampler, its ``reads`` and the ``feasible_fraction`` of them that needed no
-        repair, ``seconds_native`` and ``seconds_sampler``.
-    """
-
-    indices: np.ndarray
-    energy: float
-    report: dict = field(repr=False)
 
 
 class CardinalityProblem(Problem):
@@ -184,12 +162,17 @@ class CardinalityProblem(Problem):
         Parameters
         ----------
         indices : array-like of int
-            The chosen elements, in any number.
+            The chosen elements, in any number and order, each once.
 
         Returns
         -------
         energy : float
             In the units of the problem.
+
+        Raises
+        ------
+        ValueError
+            If an index is no whole number, out of range or repeated.
         """
         chosen = self._checked(indices)
         pairs = self.quadratic[chosen][:, chosen].sum()
@@ -350,13 +333,7 @@ class CardinalityProblem(Problem):
         return np.flatnonzero(chosen)
 
     def _checked(self, solution):
-        chosen = np.array(sorted(solution), dtype=np.int64)
-        if len(chosen) and not (0 <= chosen[0] and chosen[-1] < len(self)):
-            wrong = chosen[0] if chosen[0] < 0 else chosen[-1]
-            raise ValueError(
-                f"A choice must hold indices below {len(self)}, from 0. Got {wrong}."
-            )
-        return chosen
+        return checked_indices(solution, len(self))
 
     def _column(self, j):
         if scipy.sparse.issparse(self.quadratic):

@@ -206,3 +206,21 @@ def test_more_errors():
             SelectionProblem(np.ones(3), np.eye(3), k=2).to_bqm(penalty)
     with pytest.raises(ValueError, match="every index below 3"):
         instance(3, 1).decode({0: 1})
+
+
+@pytest.mark.parametrize(
+    ("indices", "message"),
+    [
+        ([1, 2, 1], r"once\. Got 1 again"),
+        ([0.9, 2.2], r"whole numbers\. Got shape \(2,\) of float64"),
+        ([True, False, True], r"np\.flatnonzero"),
+        ([[0, 1], [2, 3]], r"one list of .* Got shape \(2, 2\)"),
+    ],
+)
+def test_a_choice_is_a_list_of_distinct_indices(indices, message):
+    problem = instance()
+    for method in (problem.energy, problem.objective, problem.encode):
+        with pytest.raises(ValueError, match=message):
+            method(indices)
+    assert problem.energy([3, 1]) == problem.energy(np.array([1, 3], dtype=np.uint8))
+    assert problem.energy([]) == problem.offset
