@@ -115,13 +115,15 @@ def selection_problem(rows, labeled, kernel, k, *, coverage, redundancy, n_dense
         Variable j is row j.
     """
     weights, share = rows.weights, k / len(rows)
+    known = None if labeled is None else largest_similarity(kernel, rows, labeled)
     if len(rows) <= n_dense:
         S = kernel(rows, rows)
-        known = None if labeled is None else largest_similarity(kernel, rows, labeled)
         single, both = shared(S, weights, share, known)
     else:
         index, values = near_similarity(kernel, rows)
-        single, both = shared_near(index, values, weights, share)
+        # A row's own similarity to labelled ones leaves the order of its neighbours.
+        parts = values if known is None else np.maximum(values - known[:, None], 0)
+        single, both = shared_near(index, parts, weights, share)
         S = symmetric(index, values)
     most = float(single.max())
     if most == 0:

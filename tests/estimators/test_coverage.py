@@ -102,3 +102,24 @@ def test_gamma_of_few_and_of_equal_rows():
     assert median_gamma(np.zeros((1, 2)), rng) == 1.0
     assert median_gamma(np.array([[0.0], [2.0]]), rng) == 1.0
     assert median_gamma(np.array([[0.0], [1.0]]), rng) == 4.0
+
+
+def test_labelled_rows_are_covered_among_near_neighbours_too(rows):
+    rng = np.random.default_rng(1)
+    labeled = Rows(rng.normal(size=(3, 2)), np.ones(3))
+    dense, sparse = (
+        selection_problem(
+            rows,
+            labeled,
+            Kernel("rbf", 1.0, 0.0),
+            3,
+            coverage=0.7,
+            redundancy=1.0,
+            n_dense=n_dense,
+        )
+        for n_dense in (7, 6)
+    )
+    assert hasattr(sparse.similarity, "nnz")
+    assert np.allclose(sparse.utility, dense.utility, atol=1e-6)
+    off = ~np.eye(7, dtype=bool)
+    assert np.allclose(sparse.similarity.toarray()[off], dense.similarity[off])
