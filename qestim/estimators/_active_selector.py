@@ -215,7 +215,6 @@ class ActiveSampleSelector(PoolQuery):
         self.chunk_size = chunk_size
         self.random_state = random_state
 
-    @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, *, losses=None):
         """Learn from the labelled rows and choose among the rest of X.
 
@@ -244,6 +243,34 @@ class ActiveSampleSelector(PoolQuery):
             If there are fewer candidates than rows to select, if labels or losses are
             not as stated, or if the measure does not fit the estimator.
         """
+        X, y, known, rng = self._learn(X, y)
+        if known.all() or not known.any():
+            points, beliefs = self._embed(X), self._labeled.beliefs
+            if losses is None and self.estimator is not None and known.any():
+                losses = held_out_losses(self.estimator, X, y, rng)
+            elif losses is None and beliefs is not None and len(X) > 1:
+                losses = neighbor_losses(points, y)
+            trust, weights = trust_in(losses, len(X), self.difficulty)
+            rows = Rows(points, weights, beliefs, trust)
+            count = count_of(self.n_samples_to_select, len(X))
+            coverage = 1.0 if self.coverage == "auto" else self.coverage
+            self.sample_indices_ = self._choose(
+                rows, None, count, coverage, self.n_dense
+            )
+        else:
+            if losses is not None:
+                raise ValueError(
+                    "losses belong to labelled training data. Got them with "
+                    f"{np.sum(~known)} unlabelled rows; label or drop those rows."
+                )
+            pool = np.flatnonzero(~known)
+            count = count_of(self.n_samples_to_select, len(pool))
+            self.sample_indices_ = pool[self._query(X[pool], count)[0]]
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def _learn(self, X, y):
+        """Learn from the labelled rows; return X, their labels, a mask of them, rng."""
         X = validate_data(self, X, dtype=(np.float64, np.float32))
         known = np.zeros(len(X), dtype=bool)
         if y is not None:
@@ -265,28 +292,7 @@ class ActiveSampleSelector(PoolQuery):
         self._labeled = Rows(self._embed(X[known]), np.ones(known.sum()))
         if known.any() and self.label_similarity:
             self._labeled.beliefs = one_hot(y, self.estimator)
-        if known.all() or not known.any():
-            points, beliefs = self._embed(X), self._labeled.beliefs
-            if losses is None and self.estimator is not None and known.any():
-                losses = held_out_losses(self.estimator, X, y, rng)
-            elif losses is None and beliefs is not None and len(X) > 1:
-                losses = neighbor_losses(points, y)
-            trust, weights = trust_in(losses, len(X), self.difficulty)
-            rows = Rows(points, weights, beliefs, trust)
-            count = count_of(self.n_samples_to_select, len(X))
-            coverage = 1.0 if self.coverage == "auto" else self.coverage
-            self.sample_indices_ = self._choose(
-                rows, None, count, coverage, self.n_dense
-            )
-        else:
-            if losses is not None:
-                raise ValueError(
-                    "losses belong to labelled training data. Got them with "
-                    f"{np.sum(~known)} unlabelled rows; label or drop those rows."
-                )
-            pool = np.flatnonzero(~known)
-            self.sample_indices_ = pool[self._query(X[pool], None)[0]]
-        return self
+        return X, y, known, rng
 
     def fit_resample(self, X, y=None, *, losses=None):
         """Keep the rows worth training on.

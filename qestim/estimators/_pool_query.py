@@ -11,7 +11,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from qestim.estimators._coverage import median_gamma
 from qestim.estimators._informativeness import informativeness
-from qestim.estimators._labels import known_labels
 from qestim.estimators._selection_form import (
     Kernel,
     Rows,
@@ -37,7 +36,7 @@ class PoolQuery(BaseEstimator):
         """Choose rows of a pool to label next.
 
         With ``y`` it is a query strategy in the words of scikit-activeml: X holds
-        labelled and unlabelled rows, and `fit` comes first by itself.
+        labelled and unlabelled rows, and the estimator learns from the former first.
 
         Parameters
         ----------
@@ -63,13 +62,20 @@ class PoolQuery(BaseEstimator):
         scores : ndarray of shape (n_pool,) or (n, n_pool)
             Gain of each row on its own, 1 at most; NaN for rows that were not
             compared. Only if asked for.
+
+        Raises
+        ------
+        ValueError
+            If the number of rows is no whole number or fraction of the candidates, or
+            more than there are, or if the candidates are no rows of X.
         """
         if n is not None and batch_size is not None:
             raise ValueError("Give n or batch_size, not both: they mean the same.")
+        name = "batch_size" if n is None else "n"
         n = batch_size if n is None else n
         if n is not None and not (isinstance(n, Real) and math.isfinite(n)):
             raise ValueError(
-                f"n must be a number of rows. Got {n!r:.40}; labels go in as y=..."
+                f"{name} must be a number of rows. Got {n!r:.40}; labels go in as y=..."
             )
         if y is None:
             check_is_fitted(self)
@@ -77,9 +83,8 @@ class PoolQuery(BaseEstimator):
             pool = np.arange(len(X))
         else:
             n = 1 if n is None else n
-            self.fit(X, y)
-            X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
-            pool = np.flatnonzero(~known_labels(y, self.missing_label)[1])
+            X, _, known, _ = self._learn(X, y)
+            pool = np.flatnonzero(~known)
         if candidates is not None:
             pool = np.unique(candidates)
             whole = len(pool) and pool.dtype.kind in "iu"
@@ -88,6 +93,9 @@ class PoolQuery(BaseEstimator):
                     f"candidates must be one or more row numbers below {len(X)}. Got "
                     f"{pool[:1]} to {pool[-1:]}; a mask goes through np.flatnonzero."
                 )
+        if n is None:
+            n, name = self.n_samples_to_select, "n_samples_to_select"
+        n = count_of(n, len(pool), name)
         chosen, gains = self._query(X[pool] if len(pool) < len(X) else X, n)
         chosen = pool[chosen]
         if not (return_scores or return_utilities):
@@ -99,8 +107,7 @@ class PoolQuery(BaseEstimator):
         return chosen, scores
 
     def _query(self, X, n):
-        """Return the chosen rows of a pool and the gains of all, NaN if unmeasured."""
-        n = count_of(self.n_samples_to_select if n is None else n, len(X))
+        """Return n chosen rows of a pool and the gains of all, NaN if unmeasured."""
         rng = check_random_state(self._seed)
         measured = np.ones(len(X))
         if self.estimator_ is not None:

@@ -143,13 +143,18 @@ def selection_problem(rows, labeled, kernel, k, *, coverage, redundancy, n_dense
     return SelectionProblem(gain, pairs, k, redundancy=redundancy * (k - 1) / 2)
 
 
-def count_of(n, available):
+def count_of(n, available, name="n_samples_to_select"):
     """Return a number of rows, from a number or a fraction of those available."""
     whole = isinstance(n, Integral)
+    if not whole and not 0 < n <= 1:
+        raise ValueError(
+            f"{name} must be a whole number of rows, or a fraction above 0 and at most "
+            f"1 of the candidates. Got {n}."
+        )
     count = int(n) if whole else max(1, round(float(n) * available))
     if not 1 <= count <= available:
         raise ValueError(
-            f"n_samples_to_select={n} asks for {count} rows, but there must be between "
+            f"{name}={n} asks for {count} rows, but there must be between "
             f"1 and the {available} candidates. Choose fewer or give more rows."
         )
     return count

@@ -208,6 +208,22 @@ class TestScikitActiveml:
         allowed = strategy.query(X, y=labels, candidates=some, batch_size=2)
         assert set(allowed) <= set(some)
 
+    def test_labels_cost_no_selection_of_their_own(self, digits, monkeypatch):
+        X, _, labels = digits
+        choices = []
+        choose = ActiveSampleSelector._choose
+
+        def counted(self, *args):
+            choices.append(args)
+            return choose(self, *args)
+
+        monkeypatch.setattr(ActiveSampleSelector, "_choose", counted)
+        chosen = selector(561).query(X, 5, y=labels)  # more than there are to label
+        assert len(choices) == 1
+        assert chosen.tolist() == (selector(5).fit(X, labels).sample_indices_).tolist()
+        with pytest.raises(ValueError, match="coverage"):
+            selector(coverage=2).query(X, 5, y=labels)
+
 
 class TestCoreset:
     def test_a_kept_part_stands_for_the_rest(self):
@@ -331,6 +347,13 @@ class TestErrors:
                 fitted.query(X, 1, candidates=candidates)
         with pytest.raises(ValueError, match="Got nan"):
             fitted.query(X, np.nan)
+        for n in (2.5, 0.0, -0.5):
+            with pytest.raises(ValueError, match=f"^n must be .* Got {n}"):
+                fitted.query(X, n)
+        with pytest.raises(ValueError, match=r"^batch_size=601 asks for 601 rows"):
+            fitted.query(X, batch_size=601)
+        with pytest.raises(ValueError, match=r"^n_samples_to_select=10 asks"):
+            fitted.query(X[:9])
         with pytest.raises(ValueError, match="2 classes"):
             selector().fit(X, np.where(labels == 3, 3, -1))
         with pytest.raises(ValueError, match="560 unlabelled"):
