@@ -16,6 +16,7 @@ import numpy as np
 from _digits import paired
 from _guide_tables import GUIDE
 from _measure import data_folder
+from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
@@ -213,4 +214,7 @@ def draw(models, test):
             axis.imshow(image.reshape(28, 28), cmap="gray_r", vmin=0, vmax=1)
             axis.set(xticks=[], yticks=[])
     figure.tight_layout(pad=0.2)
-    figure.savefig(GUIDE / "fashion_priors.png", dpi=80)
+    path = GUIDE / "fashion_priors.png"
+    figure.savefig(path, dpi=80)
+    plt.close(figure)
+    Image.open(path).convert("L").quantize(24).save(path, optimize=True)
