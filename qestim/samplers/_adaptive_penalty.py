@@ -60,6 +60,8 @@ class AdaptivePenaltySampler(ConstrainedSampler):
         forwards it.
     aggregate : bool, default=False
         Merge equal rows and count them.
+    verbose : int, default=0
+        Above 0, a call that takes longer than two seconds says how long it has run.
 
     See Also
     --------
@@ -121,6 +123,7 @@ class AdaptivePenaltySampler(ConstrainedSampler):
         time_limit=None,
         target_energy=None,
         aggregate=False,
+        verbose=0,
     ):
         self.sampler = sampler
         self.initial_penalty = initial_penalty
@@ -137,6 +140,7 @@ class AdaptivePenaltySampler(ConstrainedSampler):
         self.time_limit = time_limit
         self.target_energy = target_energy
         self.aggregate = aggregate
+        self.verbose = verbose
 
     def _start(self, arrays):
         first = self.initial_penalty

@@ -60,6 +60,8 @@ class SimulatedAnnealingSampler(BaseSampler):
         Stop after the first read, in the order of reads, of at most this energy.
     aggregate : bool, default=False
         Merge equal reads and count them.
+    verbose : int, default=0
+        Above 0, a call that takes longer than two seconds says how long it has run.
 
     See Also
     --------
@@ -118,6 +120,7 @@ class SimulatedAnnealingSampler(BaseSampler):
         time_limit=None,
         target_energy=None,
         aggregate=False,
+        verbose=0,
     ):
         self.num_reads = num_reads
         self.num_sweeps = num_sweeps
@@ -135,6 +138,7 @@ class SimulatedAnnealingSampler(BaseSampler):
         self.time_limit = time_limit
         self.target_energy = target_energy
         self.aggregate = aggregate
+        self.verbose = verbose
 
     def _sample_ising(self, model, initial, num_reads, seed):
         schedule, betas = self._betas(model)

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, clone
 from qestim._native import available_threads
 from qestim._sklearn import Interval
 from qestim.qubo import IsingArrays, spins_of
+from qestim.samplers._waiting import elapsed
 
 
 class BaseSampler(dimod.Sampler, BaseEstimator):
@@ -31,10 +32,13 @@ class BaseSampler(dimod.Sampler, BaseEstimator):
         "time_limit": [Interval(Real, 0, None, closed="neither"), None],
         "target_energy": [Interval(Real, None, None, closed="neither"), None],
         "aggregate": ["boolean"],
+        "verbose": ["verbose"],
     }
 
     # What the reads are: "ground_state" or "boltzmann".
     _distribution = "ground_state"
+    # Of a sampler without the parameter.
+    verbose = 0
 
     @property
     def parameters(self):
@@ -126,9 +130,10 @@ class BaseSampler(dimod.Sampler, BaseEstimator):
         if len(model) == 0:
             spins, vectors = np.empty((num_reads, 0), dtype=np.int8), {}
         else:
-            spins, more, vectors = self._sample_ising(
-                model, initial, num_reads, info["seed"]
-            )
+            with elapsed(type(self).__name__, self.verbose):
+                spins, more, vectors = self._sample_ising(
+                    model, initial, num_reads, info["seed"]
+                )
             info.update(more)
         postprocessing = time.perf_counter_ns()
         energies = model.energies(spins, self._resolve_num_threads())

@@ -69,6 +69,8 @@ class SimulatedBifurcationSampler(BaseSampler):
         are left out.
     aggregate : bool, default=False
         Merge equal reads and count them.
+    verbose : int, default=0
+        Above 0, a call that takes longer than two seconds says how long it has run.
 
     Raises
     ------
@@ -127,6 +129,7 @@ class SimulatedBifurcationSampler(BaseSampler):
         time_limit=None,
         target_energy=None,
         aggregate=False,
+        verbose=0,
     ):
         self.mode = mode
         self.num_reads = num_reads
@@ -143,6 +146,7 @@ class SimulatedBifurcationSampler(BaseSampler):
         self.time_limit = time_limit
         self.target_energy = target_energy
         self.aggregate = aggregate
+        self.verbose = verbose
 
     def _sample_ising(self, model, initial, num_reads, seed):
         scaled, unit = in_units_of_rows(model)

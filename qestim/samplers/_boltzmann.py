@@ -61,6 +61,8 @@ class BoltzmannSampler(BaseSampler):
         Seconds after which only the complete reads are returned.
     aggregate : bool, default=False
         Merge equal reads and count them.
+    verbose : int, default=0
+        Above 0, a call that takes longer than two seconds says how long it has run.
 
     See Also
     --------
@@ -146,6 +148,7 @@ class BoltzmannSampler(BaseSampler):
         num_threads=None,
         time_limit=None,
         aggregate=False,
+        verbose=0,
     ):
         self.num_reads = num_reads
         self.beta = beta
@@ -162,6 +165,7 @@ class BoltzmannSampler(BaseSampler):
         self.num_threads = num_threads
         self.time_limit = time_limit
         self.aggregate = aggregate
+        self.verbose = verbose
 
     def _for_call(self, parameters):
         if parameters.get("target_energy") is not None:

@@ -89,6 +89,8 @@ class CIMSampler(BaseSampler):
         are left out. Not with ``boltzmann_beta``.
     aggregate : bool, default=False
         Merge equal reads and count them.
+    verbose : int, default=0
+        Above 0, a call that takes longer than two seconds says how long it has run.
 
     See Also
     --------
@@ -187,6 +189,7 @@ class CIMSampler(BaseSampler):
         time_limit=None,
         target_energy=None,
         aggregate=False,
+        verbose=0,
     ):
         self.model = model
         self.num_reads = num_reads
@@ -212,6 +215,7 @@ class CIMSampler(BaseSampler):
         self.time_limit = time_limit
         self.target_energy = target_energy
         self.aggregate = aggregate
+        self.verbose = verbose
 
     def _sample_ising(self, model, initial, num_reads, seed):
         if self.boltzmann_beta is not None and self.target_energy is not None:

@@ -14,6 +14,7 @@ from qestim.samplers._annealing import SimulatedAnnealingSampler
 from qestim.samplers._base import BaseSampler
 from qestim.samplers._constraints import ConstrainedArrays
 from qestim.samplers._search import Search
+from qestim.samplers._waiting import elapsed
 
 # What belongs to one call of the inner sampler rather than to the loop around it.
 _FORWARDED = (
@@ -136,7 +137,8 @@ class ConstrainedSampler(BaseSampler, dimod.ComposedSampler):
         arrays = ConstrainedArrays.from_cqm(cqm)
         search = Search(call, arrays, call._resolve_seed())
         sampling = time.perf_counter_ns()
-        search.run()
+        with elapsed(type(self).__name__, call.verbose):
+            search.run()
         sampleset, info = search.result(call._rounded)
         info["timing"] = {
             "preprocessing_ns": sampling - start,

@@ -35,6 +35,8 @@ class ExactSampler(BaseSampler):
         Threads; None means every core that the process may use.
     aggregate : bool, default=False
         Merge equal reads and count them.
+    verbose : int, default=0
+        Above 0, a call that takes longer than two seconds says how long it has run.
 
     See Also
     --------
@@ -70,12 +72,14 @@ class ExactSampler(BaseSampler):
         seed=None,
         num_threads=None,
         aggregate=False,
+        verbose=0,
     ):
         self.num_reads = num_reads
         self.beta = beta
         self.seed = seed
         self.num_threads = num_threads
         self.aggregate = aggregate
+        self.verbose = verbose
 
     def log_partition(self, bqm):
         r"""Return :math:`\log \sum_s e^{-\beta E(s)}`.

@@ -79,6 +79,8 @@ class HardwareSampler(BaseSampler):
         `HardwareTimeoutError`, and the job stays to be fetched.
     aggregate : bool, default=False
         Merge equal reads and count them.
+    verbose : int, default=0
+        Above 0, a call that takes longer than two seconds says how long it has run.
 
     See Also
     --------
@@ -146,6 +148,7 @@ class HardwareSampler(BaseSampler):
         num_threads=None,
         time_limit=None,
         aggregate=False,
+        verbose=0,
     ):
         self.backend = backend
         self.num_reads = num_reads
@@ -162,6 +165,7 @@ class HardwareSampler(BaseSampler):
         self.num_threads = num_threads
         self.time_limit = time_limit
         self.aggregate = aggregate
+        self.verbose = verbose
 
     @property
     def properties(self):

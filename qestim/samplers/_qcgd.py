@@ -77,6 +77,8 @@ class QCGDSampler(ConstrainedSampler):
         forwards it.
     aggregate : bool, default=False
         Merge equal rows and count them.
+    verbose : int, default=0
+        Above 0, a call that takes longer than two seconds says how long it has run.
 
     See Also
     --------
@@ -143,6 +145,7 @@ class QCGDSampler(ConstrainedSampler):
         time_limit=None,
         target_energy=None,
         aggregate=False,
+        verbose=0,
     ):
         self.sampler = sampler
         self.beta0 = beta0
@@ -159,6 +162,7 @@ class QCGDSampler(ConstrainedSampler):
         self.time_limit = time_limit
         self.target_energy = target_energy
         self.aggregate = aggregate
+        self.verbose = verbose
 
     def _start(self, arrays):
         if self.beta0 == "auto":
