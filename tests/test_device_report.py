@@ -16,9 +16,8 @@ def test_a_model():
     model = IsingArrays.from_matrix(J + J.T, rng.standard_normal(20))
     backend = CIMEmulatorBackend(bits=6, max_reads=60)
     report = device_report(model, backend, num_reads=100)
-    info = (
-        HardwareSampler(backend, num_reads=100).sample_arrays(model.dense, model.h).info
-    )
+    sampler = HardwareSampler(backend, num_reads=100, seed=0)
+    info = sampler.sample_arrays(model.dense, model.h).info
     assert report.fits
     assert report.machine_spins == info["machine_spins"] == 21
     assert report.rms_rel_error == info["rms_rel_error"]

@@ -212,7 +212,9 @@ def test_known_noise_is_trusted(surrogate, reach):
 def test_it_chooses_among_given_settings(surrogate):
     rng = np.random.default_rng(0)
     table = rng.dirichlet([1, 1, 1], 40)
-    optimizer = ExperimentOptimizer([(0.0, 1.0)] * 3, surrogate=surrogate, n_init=4)
+    optimizer = ExperimentOptimizer(
+        [(0.0, 1.0)] * 3, surrogate=surrogate, n_init=4, random_state=0
+    )
     left = [tuple(row) for row in table]
     for _ in range(8):
         x = tuple(optimizer.ask(candidates=left).values())
@@ -239,7 +241,11 @@ def test_more_than_a_small_space_holds_is_refused():
 def test_controls_do_as_they_say(surrogate, acquisition):
     X = np.array([[0.0], [0.1], [0.2], [0.3], [0.4], [0.5], [1.0]])
     optimizer = ExperimentOptimizer(
-        [(0.0, 1.0)], surrogate=surrogate, acquisition=acquisition, n_init=2
+        [(0.0, 1.0)],
+        surrogate=surrogate,
+        acquisition=acquisition,
+        n_init=2,
+        random_state=0,
     ).tell(list(X), -((X[:, 0] - 0.2) ** 2))
     if acquisition == "random":
         drawn = [x["x0"] for x in optimizer.ask(40)]
