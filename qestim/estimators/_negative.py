@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The negative phase: spins that follow a Boltzmann machine while it learns."""
 
+import torch
+
 from qestim.estimators._sampled_chains import HybridChains, SampledChains
 from qestim.nn._tempering import Replicas
 
@@ -141,8 +143,17 @@ class ContrastiveDivergence(_Phase):
         Parameters
         ----------
         data : tensor of shape (batch, n)
-            Spins of the data and of the hidden units that go with them.
+            Spins of the data and of the hidden units that go with them, or means with
+            which spins are drawn.
         """
+        if (data.abs() < 1).any():
+            u = torch.rand(
+                data.shape,
+                generator=self.generator,
+                dtype=data.dtype,
+                device=data.device,
+            )
+            data = torch.where(2 * u - 1 < data, 1.0, -1.0).to(data)
         return self.machine.sweep(data, self.n_sweeps, generator=self.generator)
 
 
@@ -189,10 +200,11 @@ class TemperedChains(_Phase):
 
     def report(self):
         """Return JSON-able facts about the phase."""
-        rates = self.replicas.swap_rates
+        rates, betas = self.replicas.swap_rates, self.replicas.betas
         return {
             **super().report(),
-            "temperatures": len(self.replicas.betas),
+            # None before the first step, which an interruption may forestall.
+            "temperatures": 0 if betas is None else len(betas),
             "lowest_swap_rate": float(rates.min()) if len(rates) else None,
         }
 

@@ -115,7 +115,7 @@ class BoltzmannPrior(BaseEstimator):
 class NormalisedLaw:
     """The negative phase of a law whose log Z is zero: none."""
 
-    def step(self):
+    def step(self, data=None):
         """Return None: there is nothing to draw."""
         return
 
@@ -200,7 +200,7 @@ def negative_phase(settings, prior, sampler, generator, rng):
     Returns
     -------
     phase : object
-        ``phase.step()`` gives spins.
+        ``phase.step(means)`` gives spins.
     sampler : dimod.Sampler or None
         A clone of the sampler, where it is used.
     """

@@ -52,7 +52,8 @@ class Trainer:
     prior : BoltzmannMachine, BernoulliMixture or StandardNormal
         The prior.
     phase : object
-        ``phase.step()`` gives spins of the prior as it is now.
+        ``phase.step(means)`` gives spins of the prior as it is now, given the means of
+        a minibatch's code.
     kl_weight, learning_rate : float
         As of the estimator.
     prior_rate : float
@@ -111,7 +112,7 @@ class Trainer:
         loss.backward()
         self.networks.step()
         if self.fields is not None:
-            contrast = prior.contrast(moments[0], self.phase.step())
+            contrast = prior.contrast(moments[0], self.phase.step(moments[0].detach()))
             self.fields.zero_grad()  # forgets the networks' share as well
             contrast.backward()
             _set_rate(self.fields, rate * self.prior_rate)

@@ -123,7 +123,7 @@ class BoltzmannMachine(Normalisation, torch.nn.Module):
         r"""Return the scalar whose gradient is that of the mean of :math:`-\log p`.
 
         That gradient is the positive phase minus the negative phase,
-        :math:`\langle s_i s_j \rangle_{model} - \langle s_i s_j \rangle_{data}` with
+        :math:`\langle s_i s_j \rangle_{data} - \langle s_i s_j \rangle_{model}` with
         the sign of dimod. The value itself means nothing, as log Z is not in it.
 
         Parameters

@@ -273,6 +273,10 @@ def test_contrastive_divergence_starts_at_the_data(machine):
     assert torch.equal(still.step(data), data)
     moved = ContrastiveDivergence(machine, generator).step(data)
     assert not torch.equal(moved, data)
+    means = torch.linspace(-1, 1, 10).expand(20_000, -1)
+    drawn = still.step(means)
+    assert set(drawn.unique().tolist()) == {-1.0, 1.0}
+    assert (drawn.mean(0) - means[0]).abs().max() < 5 / 20_000**0.5
 
 
 @pytest.mark.parametrize(

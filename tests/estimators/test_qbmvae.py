@@ -158,6 +158,18 @@ def test_negative_phase_without_a_sampler(digits):
     assert exact.sampler_report_["negative_phase"] == "exact"
 
 
+@pytest.mark.parametrize("graph", ["rbm", "mixture", "gaussian"])
+@pytest.mark.parametrize("negative_phase", ["cd", "pcd", "tempered"])
+def test_every_negative_phase_trains_every_kind_of_prior(graph, negative_phase):
+    X = np.random.RandomState(0).normal(size=(40, 3)) ** 3
+    prior = BoltzmannPrior(graph, negative_phase=negative_phase, learning_rate=0.05)
+    model = small(prior=prior, batch_size=10, max_iter=10, random_state=0).fit(X)
+    named = negative_phase if graph == "rbm" else "exact"
+    assert model.sampler_report_["negative_phase"] == named
+    if graph == "rbm":
+        assert model.prior_.J.abs().max() > 0.1  # from less than 0.04
+
+
 def test_a_foreign_sampler_with_a_lock_works_in_a_grid_and_its_parameter_matters(
     digits,
 ):

@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from qestim import BoltzmannPrior, QBMVAETransformer
+from qestim.estimators._training import Trainer
 from qestim.samplers import DimodSampler, SimulatedAnnealingSampler
 
 
@@ -153,6 +154,23 @@ def test_an_interrupted_fit_leaves_the_best_state(cells):
     assert model.n_iter_ == 6
     assert np.isfinite(model.score(X))
     assert model.score(X) > small(max_iter=1, learning_rate=1e-9).fit(X).score(X)
+
+
+@pytest.mark.parametrize("negative_phase", ["cd", "pcd", "tempered"])
+def test_a_fit_interrupted_at_its_first_step_has_the_state_it_began_with(
+    cells, monkeypatch, negative_phase
+):
+    X, _ = cells
+
+    def interrupt(self, *args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "step", interrupt)
+    model = small(prior=BoltzmannPrior(negative_phase=negative_phase))
+    with pytest.warns(ConvergenceWarning, match="after 0 of 3 epochs"):
+        model.fit(X)
+    assert model.n_iter_ == 0
+    assert np.isfinite(model.score(X))
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars", "numpy"])
