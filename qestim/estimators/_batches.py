@@ -112,6 +112,8 @@ def as_table(batch):
     missing = table != table  # NaN alone differs from itself
     if missing.any():
         raise ValueError("batch contains NaN; give the rows without one a label.")
-    if table.dtype.kind == "f" and (table % 1 == 0).all():
-        table = table.astype(np.int64)
-    return table.astype(str)
+    labels = table.astype(str)
+    if table.dtype.kind == "f":
+        whole = table % 1 == 0
+        labels[whole] = table[whole].astype(np.int64).astype(str)
+    return labels

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """How an autoencoder with a code of spins is built, trained and measured."""
 
+import copy
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from sklearn.base import clone
@@ -14,7 +17,7 @@ from qestim.estimators._spin_code import SpinCodeTransformer
 from qestim.estimators._stream import Chunks, is_stream
 from qestim.estimators._survey import Survey
 from qestim.estimators._table import check_size_factor
-from qestim.estimators._training import Trainer
+from qestim.estimators._training import WARM_UP_STEPS, Trainer
 from qestim.nn import BoltzmannMachine, SpinVAE
 
 _HELD_OUT = 2048  # rows at most that tell when to stop
@@ -29,6 +32,53 @@ class TrainedSpinCode(SpinCodeTransformer):
     ``kl_weight``, ``sampler``, ``learning_rate``, ``batch_size``, ``max_iter``,
     ``n_iter_no_change``, ``device`` and ``verbose``.
     """
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "vae_")
+
+    def _prepare(self, X, batch, size_factor, *, known):
+        """Return the data as `Rows` of the model's scales, and how many each has."""
+        tables = self._tables(X, batch, size_factor, reset=not known)
+        survey = self._survey(tables)
+        if known:
+            self._check_form(survey.batches)
+        else:
+            self._learn(survey)
+        for table in [tables] if isinstance(tables, Chunks) else tables:
+            table.scaling, table.batches = self.scaling_, self.batches_
+        return tables, survey.lengths
+
+    def _check_form(self, batches):
+        """Refuse to go on where the networks that there are do not fit."""
+        for name, have in (
+            ("n_components", self.prior_.n_units),
+            ("likelihood", self.vae_.likelihood),
+        ):
+            if getattr(self, name) != have:
+                raise ValueError(
+                    f"The networks that are to be trained further have {name}={have!r}."
+                    f" Got {getattr(self, name)!r}; begin anew with fit and "
+                    "warm_start=False."
+                )
+        labels = None if batches is None else batches.combinations
+        self._codes(labels, 0 if labels is None else len(labels))
+
+    @contextmanager
+    def _undone_by_errors(self, known):
+        """Leave the model as it was, or unfitted, where training it raises."""
+        modules = (self.vae_, self.prior_) if known else ()
+        before = [copy.deepcopy(module.state_dict()) for module in modules]
+        try:
+            yield
+        except BaseException:
+            self._trainer = None
+            if known:
+                self._to("cpu", torch.float64, trained=False)
+                for module, state in zip(modules, before, strict=True):
+                    module.eval().load_state_dict(state)
+            elif hasattr(self, "vae_"):
+                del self.vae_, self.prior_
+            raise
 
     def _tables(self, X, batch, size_factor, *, reset):
         """Return the data as an iterable of `Rows`, which begins anew each time."""
@@ -69,10 +119,6 @@ class TrainedSpinCode(SpinCodeTransformer):
             sizes = rng.choice(sizes, _N_SIZES)
         self.sizes_ = sizes
         self._n_features_out = self.n_components
-
-    def _set_scales(self, tables):
-        for table in [tables] if isinstance(tables, Chunks) else tables:
-            table.scaling, table.batches = self.scaling_, self.batches_
 
     def _begin(self, known):
         """Return a trainer, of new networks unless they are known, and a generator."""
@@ -127,6 +173,7 @@ class TrainedSpinCode(SpinCodeTransformer):
             verbose=self.verbose,
         )
         self.n_iter_ = len(self.loss_curve_)
+        self._n_steps = max(trainer.steps, WARM_UP_STEPS)
         return self._finish(trainer, tables)
 
     def _finish(self, trainer, tables):

@@ -236,14 +236,10 @@ class QBMVAETransformer(TrainedSpinCode):
             without a sampler.
         """
         known = self.warm_start and hasattr(self, "vae_")
-        tables = self._tables(X, batch, size_factor, reset=not known)
-        survey = self._survey(tables)
-        with self._threads():
-            if not known:
-                self._learn(survey)
+        tables, lengths = self._prepare(X, batch, size_factor, known=known)
+        with self._threads(), self._undone_by_errors(known):
             trainer, heat = self._begin(known)
-            self._set_scales(tables)
-            return self._fit(trainer, tables, survey.lengths, heat)
+            return self._fit(trainer, tables, lengths, heat)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, batch=None, size_factor=None):
@@ -251,7 +247,8 @@ class QBMVAETransformer(TrainedSpinCode):
 
         The first call learns the scales, and its batches are all that may follow; the
         weight of the divergence rises over the first 400 minibatches. After a `fit` it
-        goes on from there.
+        goes on from there, at the whole weight. Where it raises, or is interrupted, the
+        model stays what it was before the call.
 
         Parameters
         ----------
@@ -264,18 +261,16 @@ class QBMVAETransformer(TrainedSpinCode):
             The transformer, fitted to what it has seen.
         """
         known = hasattr(self, "vae_")
-        tables = self._tables(X, batch, size_factor, reset=not known)
-        survey = self._survey(tables)
-        with self._threads():
-            if not known:
-                self._learn(survey)
+        tables, lengths = self._prepare(X, batch, size_factor, known=known)
+        with self._threads(), self._undone_by_errors(known):
             trainer = getattr(self, "_trainer", None)
             if trainer is None:
                 trainer = self._trainer = self._begin(known)[0]
-            self._set_scales(tables)
+                trainer.steps = self._n_steps if known else 0
             self._to(trainer.generator.device, torch.float32)
-            epochs = Epochs(tables, survey.lengths, self.batch_size, trainer.generator)
+            epochs = Epochs(tables, lengths, self.batch_size, trainer.generator)
             loss = trainer.partial_fit(epochs)
+            self._n_steps = trainer.steps
             self.loss_curve_ = [*getattr(self, "loss_curve_", []), loss]
             self.validation_scores_ = []
             self.n_iter_ = len(self.loss_curve_)

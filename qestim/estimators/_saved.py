@@ -6,7 +6,7 @@ import json
 import networkx as nx
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 import qestim
@@ -26,6 +26,7 @@ _PLAIN = (
     "log_partition_ess_",
     "diagnostics_",
     "sampler_report_",
+    "_n_steps",
     "_score_seed",
     "_n_features_out",
 )
@@ -59,9 +60,12 @@ def save_model(model, path):
 
 def load_model(cls, path):
     """Read a fitted model; see `QBMVAETransformer.load`."""
-    with safe_open(path, framework="pt") as file:
-        content = json.loads((file.metadata() or {}).get("qestim", "{}"))
-        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    try:
+        with safe_open(path, framework="pt") as file:
+            content = json.loads((file.metadata() or {}).get("qestim", "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except SafetensorError:
+        content = {}
     if content.get("format") != _FORMAT or content.get("class") != cls.__name__:
         raise ValueError(
             f"{path} is not a {cls.__name__} of format {_FORMAT}. Got the class "

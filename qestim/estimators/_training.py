@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from tqdm.auto import tqdm
 
 _WARM_UP = 0.5  # share of the steps of a fit over which the KL weight rises
-_WARM_UP_STEPS = 400  # the same where the number of steps is not known
+WARM_UP_STEPS = 400  # the same where the number of steps is not known
 
 _SMALL = 2**18  # weights of a layer whose products are not worth dividing
 
@@ -212,7 +212,7 @@ class Trainer:
     def partial_fit(self, epochs):
         """Train once through some rows at a steady rate; return the mean loss."""
         return self.epoch(
-            epochs, epochs.n_rows, lambda k: (min(1.0, k / _WARM_UP_STEPS), 1.0)
+            epochs, epochs.n_rows, lambda k: (min(1.0, k / WARM_UP_STEPS), 1.0)
         )
 
 

@@ -89,6 +89,13 @@ def test_the_batch_reaches_the_decoder_alone(cells):
         model.score(X)
     with pytest.raises(ValueError, match="fitted without batch"):
         small(max_iter=1).fit(X).score(X, batch=batch)
+    # A label is the same label whatever it comes with: 1.0 among halves, and alone.
+    halves = np.where(batch == "ctrl", 1.0, 0.5)
+    model = small(max_iter=1).fit(X, batch=halves)
+    one = model.score_samples(X[batch == "ctrl"], batch=1)
+    np.testing.assert_allclose(
+        one, model.score_samples(X, batch=halves)[batch == "ctrl"]
+    )
 
 
 def test_size_factors_set_the_size_of_the_rows(cells):

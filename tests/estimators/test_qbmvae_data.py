@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """How rows reach a QBM-VAE: chunks, memory maps, columns of a table, files."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -8,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
@@ -122,6 +125,78 @@ def test_partial_fit_goes_on_where_it_stopped(cells):
     model.partial_fit(X[:50] * 2, batch=batch[:50])
     assert model.n_iter_ == 4
     assert model.scaling_.scale == scale
+
+
+def test_the_weight_of_the_divergence_rises_once(cells, monkeypatch, tmp_path):
+    X, _ = cells
+    seen, step = [], Trainer.step
+
+    def spy(self, rows, warmth, rate):
+        seen.append(round(400 * warmth))
+        return step(self, rows, warmth, rate)
+
+    monkeypatch.setattr(Trainer, "step", spy)
+    model = small().partial_fit(X)
+    model.save(tmp_path / "model")
+    again = QBMVAETransformer.load(tmp_path / "model")
+    for part in (again, pickle.loads(pickle.dumps(model)), model):
+        part.partial_fit(X)
+    assert seen == [0, 1, 2, 3] + 3 * [4, 5, 6, 7]
+    model.fit(X)
+    seen.clear()
+    model.partial_fit(X)
+    assert seen == 4 * [400]
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_training_that_fails_leaves_no_broken_model(cells, monkeypatch, known):
+    X, batch = cells
+    model = small(warm_start=True)
+    if known:
+        model.fit(X, batch=batch)
+        code = model.transform(X)
+    step = Trainer.step
+
+    def interrupt(self, *args):
+        step(self, *args)
+        raise KeyboardInterrupt
+
+    for wrong, train in (
+        ({"learning_rate": 1e30}, model.fit),
+        ({"learning_rate": 1e30}, model.partial_fit),
+        ({}, model.partial_fit),
+    ):
+        params = model.get_params()
+        model.set_params(**wrong)
+        with monkeypatch.context() as patch:
+            if not wrong:
+                patch.setattr(Trainer, "step", interrupt)
+            with pytest.raises((ValueError, KeyboardInterrupt)):
+                train(X, batch=batch)
+        model.set_params(**params)
+        if known:
+            np.testing.assert_array_equal(model.transform(X), code)
+        else:
+            with pytest.raises(NotFittedError):
+                model.transform(X)
+    assert np.isfinite(model.partial_fit(X, batch=batch).transform(X)).all()
+
+
+def test_what_does_not_fit_the_networks_is_refused_before_any_step(cells):
+    X, batch = cells
+    with_batch, without = small().fit(X, batch=batch), small().fit(X)
+    for model, labels, message in (
+        (with_batch, np.full(200, "new"), "'new', which did not occur"),
+        (with_batch, None, "was fitted with batch"),
+        (without, batch, "fitted without batch"),
+    ):
+        before = weights(model).clone()
+        with pytest.raises(ValueError, match=message):
+            model.partial_fit(X, batch=labels)
+        assert torch.equal(weights(model), before)
+    for params in ({"n_components": 5}, {"likelihood": "poisson"}):
+        with pytest.raises(ValueError, match=f"have {next(iter(params))}="):
+            copy.deepcopy(without).set_params(**params).partial_fit(X)
 
 
 def test_warm_start_goes_on_from_the_last_fit(cells):
@@ -268,5 +343,7 @@ def test_what_cannot_be_saved_is_named(cells, tmp_path):
     with pytest.raises(ValueError, match="'random_state' cannot be written"):
         foreign.save(tmp_path / "model")
     save_file({"a": torch.zeros(1)}, tmp_path / "other")
-    with pytest.raises(ValueError, match="is not a QBMVAETransformer"):
-        QBMVAETransformer.load(tmp_path / "other")
+    (tmp_path / "text").write_text("neither tensors nor JSON")
+    for name in ("other", "text"):
+        with pytest.raises(ValueError, match="is not a QBMVAETransformer"):
+            QBMVAETransformer.load(tmp_path / name)
