@@ -40,9 +40,10 @@ class QBMVAETransformer(TrainedSpinCode):
     likelihood : {"gaussian", "bernoulli", "poisson", "nb", "zinb"}, \
             default="gaussian"
         Law of a row given its spins: ``"gaussian"`` with a learned variance for each
-        feature, ``"bernoulli"`` for features in [0, 1], or one of counts whose mean is
-        the size of the row times a share of each feature: Poisson, negative binomial,
-        negative binomial with inflated zeros.
+        feature (the encoder sees all at one scale: standardise features in different
+        units first), ``"bernoulli"`` for features in [0, 1], or one of counts whose
+        mean is the size of the row times a share of each feature: Poisson, negative
+        binomial, negative binomial with inflated zeros.
     prior : BoltzmannPrior, {"rbm", "full", "bernoulli", "mixture", "gaussian"}, \
             networkx.Graph or list of pairs, default="rbm"
         Law of the code. A string or graph is short for ``BoltzmannPrior(graph=...)``:

@@ -52,7 +52,8 @@ class Scaling:
     mean : ndarray of shape (d,)
         Means of the features; of counts, of their logarithms at a common row sum.
     scale : float
-        One scale for all features.
+        One scale for all features: the root of the mean variance of real ones, the
+        standard deviation of all entries of bits and of the logarithms of counts.
     shares : ndarray of shape (d,) or None
         Shares of the features in all counts, none of them zero.
     size : float

@@ -58,11 +58,18 @@ class Survey:
             self._factors.append(table.size_factor)
 
     def _add_block(self, X):
-        """Merge the mean and the spread of all entries with those before."""
-        middle, n = X.mean(dtype=np.float64), X.size
+        """Merge means and spread with those of the rows before.
+
+        Each real feature has a zero of its own; bits, and logarithms of counts, share
+        theirs.
+        """
+        axis = 0 if self.scaling.likelihood == "gaussian" else None
+        middle = X.mean(axis, dtype=np.float64)
+        n = X.size // middle.size
         shift, both = middle - self._middle, self._n + n
-        self._square += np.var(X, dtype=np.float64) * n + shift**2 * self._n * n / both
-        self._middle += shift * n / both
+        square = np.var(X, axis, dtype=np.float64) * n + shift**2 * self._n * n / both
+        self._square = self._square + square
+        self._middle = self._middle + shift * n / both
         self._n = both
         self._logs = self._logs + X.sum(axis=0, dtype=np.float64)
 
@@ -70,7 +77,10 @@ class Survey:
         """Set the attributes and return the scaling."""
         scaling = self.scaling
         scaling.mean = self._logs / sum(self.lengths)
-        scaling.scale = float(np.sqrt(self._square / self._n)) or 1.0
+        spread = float(np.sqrt(np.mean(self._square) / self._n))
+        # Rows that are all the same differ from their mean by rounding alone.
+        varies = spread > 1e-12 * np.abs(self._middle).max()
+        scaling.scale = spread if varies else 1.0
         if scaling.counts:
             scaling.shares = (self._total + 0.5) / (self._total + 0.5).sum()
             self.sizes = np.maximum(np.concatenate(self._sums), 1.0)
