@@ -54,6 +54,11 @@ def decode(
     states : list of tensor of shape (batch, length), dtype int64
         What each step began with, and at the end the sequences without masks.
 
+    Raises
+    ------
+    ValueError
+        If ``n_steps`` is not positive, or ``remask`` is neither of the two.
+
     References
     ----------
     .. [1] Chang et al., "MaskGIT: masked generative image transformer", CVPR 2022,
@@ -69,13 +74,21 @@ def decode(
     >>> len(states), bool((states[-1] < 5).all())
     (5, True)
     """
+    if n_steps < 1:
+        raise ValueError(f"n_steps must be at least 1. Got {n_steps!r}.")
+    if remask not in ("ancestral", "confidence"):
+        raise ValueError(
+            f"remask must be 'ancestral' or 'confidence'. Got {remask!r}."
+        )
     blank = tokens == mask_token
     sureness = torch.full(tokens.shape, torch.inf, device=tokens.device)
     states = [tokens]
     for step in range(n_steps):
-        t, s = 1 - step / n_steps, 1 - (step + 1) / n_steps
+        # Quotients, not differences: an end of the window is met exactly.
+        t, s = (n_steps - step) / n_steps, (n_steps - step - 1) / n_steps
         noisy = states[-1]
-        logits = backbone.logits(noisy, torch.full((len(noisy),), t)).float()
+        times = torch.full((len(noisy),), t, device=tokens.device)
+        logits = backbone.logits(noisy, times).float()
         if guide is not None and window[0] <= t <= window[1]:
             full = guide.choose(noisy, logits, n_candidates, generator=generator)
         else:

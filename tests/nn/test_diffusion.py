@@ -159,22 +159,35 @@ def test_confidence_masks_the_share_of_the_time(generator):
     assert [int((s == V).sum()) for s in states] == [20, 15, 10, 5, 0]
 
 
-def test_the_window_says_when_the_guide_chooses(generator):
+@pytest.mark.parametrize(
+    ("n_steps", "window", "calls"),
+    [(4, (0.0, 0.5), 2), (10, (0.0, 0.3), 3), (10, (0.7, 1.0), 4)],
+)
+def test_the_guide_chooses_in_the_window_ends_included(
+    n_steps, window, calls, generator
+):
     class Counting(Exact):
         calls = 0
 
         def choose(self, *arguments, **more):
-            Counting.calls += 1
+            self.calls += 1
             return super().choose(*arguments, **more)
 
-    truth = Truth()
+    guide = Counting(Truth())
     decode(
-        truth,
+        guide.truth,
         torch.full((2, L), V),
         mask_token=V,
-        n_steps=4,
-        guide=Counting(truth),
-        window=(0.0, 0.5),
+        n_steps=n_steps,
+        guide=guide,
+        window=window,
         generator=generator,
     )
-    assert Counting.calls == 2
+    assert guide.calls == calls
+
+
+@pytest.mark.parametrize("wrong", [{"n_steps": 0}, {"remask": "random"}])
+def test_decoding_refuses_what_it_does_not_know(wrong, generator):
+    settings = {"mask_token": V, "n_steps": 2, "generator": generator, **wrong}
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        decode(Truth(), torch.full((2, L), V), **settings)
