@@ -128,8 +128,11 @@ def engines(quick):
             for name, sampler in choices.items():
                 guide.sampler, guide.exact = sampler, False
                 guide._is_matrix = False
+                g = torch.Generator().manual_seed(5000 + seed)
                 energy, seconds = cpu_seconds(
-                    lambda guide=guide, visible=visible: guide.free_energy(visible)
+                    lambda guide=guide, visible=visible, g=g: guide.free_energy(
+                        visible, generator=g
+                    )
                 )
                 energy = energy.view(-1, CANDIDATES)
                 error = (energy - exact) - (energy - exact).mean(1, keepdim=True)

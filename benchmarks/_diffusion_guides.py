@@ -46,7 +46,7 @@ class MLPGuide(CandidateGuide):
         inner = self.out(nn.functional.gelu(self.hidden(visible)))
         return (inner + self.linear(visible))[..., 0]
 
-    def energy(self, noisy, candidates, logits):
+    def energy(self, noisy, candidates, logits, *, generator=None):
         """Return the energies of candidates."""
         return self.head(self.features(noisy, candidates, logits))
 
@@ -54,7 +54,7 @@ class MLPGuide(CandidateGuide):
 class RandomGuide(CandidateGuide):
     """Any candidate: unguided sampling by another way."""
 
-    def energy(self, noisy, candidates, logits):
+    def energy(self, noisy, candidates, logits, *, generator=None):
         """Return zeros."""
         return torch.zeros(candidates.shape[:2])
 
@@ -62,7 +62,7 @@ class RandomGuide(CandidateGuide):
 class LikelihoodGuide(CandidateGuide):
     """The candidate that the denoiser itself finds likely."""
 
-    def energy(self, noisy, candidates, logits):
+    def energy(self, noisy, candidates, logits, *, generator=None):
         """Return minus the log-likelihood of the new tokens."""
         return -log_likelihood(noisy, candidates, logits, self.mask_token)
 

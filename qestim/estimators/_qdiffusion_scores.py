@@ -72,12 +72,15 @@ class SequenceScores(BaseEstimator):
         """
         tokens = self._rows(X)
         self._need_guide()
-        energies = []
+        energies, fixed = [], torch.Generator().manual_seed(self._score_seed)
         with torch.no_grad(), threads_for(4 * self.width**2):
             for rows in tokens.split(_CHUNK):
                 noisy = torch.where(rows < self.n_tokens_, self.n_tokens_, rows)
                 logits = self.denoiser_.logits(noisy, torch.ones(len(noisy)))
-                energies.append(self.guide_.energy(noisy, rows[:, None], logits)[:, 0])
+                energy = self.guide_.energy(
+                    noisy, rows[:, None], logits, generator=fixed
+                )
+                energies.append(energy[:, 0])
         self._report()
         return torch.cat(energies).double().numpy()
 

@@ -8,6 +8,7 @@ from numbers import Integral
 import networkx as nx
 import numpy as np
 import safetensors.torch
+import torch
 
 import qestim
 from qestim.estimators._token_sequences import TokenSequences
@@ -78,7 +79,7 @@ def read_model(cls, folder, sampler):
     model = cls(sampler=sampler, **_tuples(facts["parameters"]))
     model._take(TokenSequences(characters, n_tokens), facts["lengths"])
     model._score_seed = facts["score_seed"]
-    model._build(None)
+    model._build(torch.Generator())
     for name, module in _modules(model).items():
         module.load_state_dict(
             {

@@ -64,8 +64,8 @@ class CandidateGuide(torch.nn.Module):
     drawn from :math:`\mu`, one is taken with probability proportional to
     :math:`e^{-E}`; its law differs from the target by a term of order 1 / k.
 
-    A guide defines ``energy(noisy, candidates, logits)``, of shape
-    (batch, n_candidates).
+    A guide defines ``energy(noisy, candidates, logits, *, generator=None)``, of shape
+    (batch, n_candidates); the generator is for energies that are estimated by draws.
 
     Parameters
     ----------
@@ -104,7 +104,8 @@ class CandidateGuide(torch.nn.Module):
             noisy, logits, self.mask_token, n_candidates, generator=generator
         )
         if n_candidates > 1:
-            weights = (-self.energy(noisy, candidates, logits)).softmax(1)
+            energy = self.energy(noisy, candidates, logits, generator=generator)
+            weights = (-energy).softmax(1)
             index = torch.multinomial(weights, 1, generator=generator)
             return candidates[torch.arange(len(noisy)), index[:, 0]]
         return candidates[:, 0]
@@ -145,4 +146,5 @@ class CandidateGuide(torch.nn.Module):
             noisy, logits, self.mask_token, n_negatives, generator=generator
         )
         candidates = torch.cat([tokens[:, None], negatives], 1)
-        return -(-self.energy(noisy, candidates, logits)).log_softmax(1)[:, 0]
+        energy = self.energy(noisy, candidates, logits, generator=generator)
+        return -(-energy).log_softmax(1)[:, 0]

@@ -52,7 +52,7 @@ class EnergyGuide(CandidateGuide):
     num_reads : int, default=16
         Reads of the sampler, or sweeps of the heat bath.
     generator : torch.Generator, default=None
-        Source of the first weights, and of the reads.
+        Source of the first weights.
 
     Attributes
     ----------
@@ -116,9 +116,8 @@ class EnergyGuide(CandidateGuide):
             ((row < n_visible) & (col >= n_visible)).all()
         )
         self.n_calls = 0
-        self._generator = torch.Generator().manual_seed(seed)
 
-    def energy(self, noisy, candidates, logits):
+    def energy(self, noisy, candidates, logits, *, generator=None):
         """Return the energies of candidates.
 
         Parameters
@@ -129,22 +128,27 @@ class EnergyGuide(CandidateGuide):
             The same without masks.
         logits : tensor of shape (batch, length, n_tokens)
             Of the denoiser for ``noisy``.
+        generator : torch.Generator, default=None
+            Source of the reads, where the sum is not exact.
 
         Returns
         -------
         energy : tensor of shape (batch, n_candidates)
             Dimensionless; low where the candidate's tokens agree.
         """
-        visible = self.features(noisy, candidates, logits)
-        return self.free_energy(visible.flatten(0, 1)).view(candidates.shape[:2])
+        visible = self.features(noisy, candidates, logits).flatten(0, 1)
+        free_energy = self.free_energy(visible, generator=generator)
+        return free_energy.view(candidates.shape[:2])
 
-    def free_energy(self, visible):
+    def free_energy(self, visible, *, generator=None):
         """Return the free energies of values of the visible units.
 
         Parameters
         ----------
         visible : tensor of shape (n, n_visible)
             Values in [-1, 1].
+        generator : torch.Generator, default=None
+            Source of the reads, where the sum is not exact.
 
         Returns
         -------
@@ -159,8 +163,8 @@ class EnergyGuide(CandidateGuide):
         if self.exact:
             return clamped.independent()
         if self.sampler is None:
-            return clamped.bound(gibbs_means(clamped, self.num_reads, self._generator))
-        seed = torch.randint(2**31 - 1, (1,), generator=self._generator).item()
+            return clamped.bound(gibbs_means(clamped, self.num_reads, generator))
+        seed = torch.randint(2**31 - 1, (1,), generator=generator).item()
         self.n_calls += 1
         return clamped.bound(sampled_means(clamped, self.sampler, self.num_reads, seed))
 

@@ -13,7 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 
 from qestim import QDiffusionGenerator
-from qestim.samplers import SimulatedAnnealingSampler
+from qestim.samplers import BoltzmannSampler, SimulatedAnnealingSampler
 
 WORDS = ["abcabc", "bcabca", "cabcab", "abcab"] * 12
 SMALL = {
@@ -113,11 +113,23 @@ def test_seeds_reproduce(fitted):
     assert small(random_state=1).fit(WORDS).loss_curve_ != fitted.loss_curve_
 
 
-def test_global_generators_stay_as_they_were():
+@pytest.mark.parametrize("sampler", [None, BoltzmannSampler(num_reads=2, seed=0)])
+def test_a_fitted_model_repeats_itself_where_it_draws_reads(sampler):
+    model = small(guide="full", sampler=sampler, n_hidden=3).fit(WORDS[:12])
+    assert model.sample(8, random_state=0) == model.sample(8, random_state=0)
+    assert np.array_equal(model.energy(WORDS[:3]), model.energy(WORDS[:3]))
+    assert model.guide_score(WORDS) == model.guide_score(WORDS)
+
+
+def test_global_generators_stay_as_they_were(tmp_path):
     torch.manual_seed(0)
     np.random.seed(0)
     before = torch.get_rng_state(), np.random.get_state()[1].copy()
-    small().fit(WORDS).sample(2, random_state=0)
+    model = small(guide="full").fit(WORDS)
+    model.sample(2, random_state=0)
+    model.energy(WORDS[:2])
+    model.save(tmp_path)
+    QDiffusionGenerator.load(tmp_path)
     assert torch.equal(torch.get_rng_state(), before[0])
     assert (np.random.get_state()[1] == before[1]).all()
 
