@@ -6,21 +6,28 @@ from numbers import Integral, Real
 import networkx as nx
 import numpy as np
 import torch
-from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from qestim._sklearn import HasMethods, Interval, StrOptions, _fit_context
-from qestim.estimators._draw import reads_of
+from qestim._sklearn import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    _fit_context,
+    validate_parameter_constraints,
+)
 from qestim.estimators._qdiffusion_fit import fit_denoiser, fit_guide
+from qestim.estimators._qdiffusion_networks import (
+    make_denoiser,
+    make_guide,
+    report_of,
+)
 from qestim.estimators._qdiffusion_scores import SequenceScores
 from qestim.estimators._qdiffusion_store import read_model, write_model
 from qestim.estimators._token_sequences import TokenSequences
 from qestim.estimators._token_templates import templates
 from qestim.estimators._training import threads_for
-from qestim.nn import EnergyGuide, TransformerDenoiser, decode
-
-_READS = 16  # of a sampler that does not say, or sweeps of the heat bath
+from qestim.nn import decode
 
 
 class QDiffusionGenerator(SequenceScores):
@@ -223,7 +230,7 @@ class QDiffusionGenerator(SequenceScores):
                 self.guide_validation_scores_ = [-loss for loss in held]
                 self.guide_.requires_grad_(False).eval()
         self.n_iter_ = len(self.loss_curve_)
-        self._report()
+        self.sampler_report_ = report_of(self.guide_)
         return self
 
     def sample(
@@ -266,9 +273,15 @@ class QDiffusionGenerator(SequenceScores):
         Raises
         ------
         ValueError
-            If a token is not in the vocabulary, or prefix or infill is too long.
+            If a token is not in the vocabulary, prefix or infill is too long, or a
+            parameter that was set after the fit is out of range.
         """
         check_is_fitted(self)
+        validate_parameter_constraints(
+            self._parameter_constraints,
+            self.get_params(deep=False),
+            type(self).__name__,
+        )
         self._check_parameters()
         if not isinstance(n_samples, Integral) or n_samples < 1:
             raise ValueError(
@@ -291,6 +304,7 @@ class QDiffusionGenerator(SequenceScores):
                 remask=self.remask,
                 generator=generator,
             )
+        self.sampler_report_ = report_of(self.guide_)
         samples = self._sequences.back(states[-1])
         if not return_states:
             return samples
@@ -330,7 +344,10 @@ class QDiffusionGenerator(SequenceScores):
 
     def _check_parameters(self):
         window = self.guide_window
-        if len(window) != 2 or not 0 <= window[0] <= window[1] <= 1:
+        if len(window) != 2 or not (
+            all(isinstance(time, Real) for time in window)
+            and 0 <= window[0] <= window[1] <= 1
+        ):
             raise ValueError(
                 "guide_window must be two times with 0 <= first <= second <= 1. Got "
                 f"{window!r}."
@@ -340,11 +357,6 @@ class QDiffusionGenerator(SequenceScores):
                 "width must be a multiple of 4 and of n_heads. Got "
                 f"width={self.width} and n_heads={self.n_heads}."
             )
-        if isinstance(self.sampler, type):
-            raise ValueError(
-                "The 'sampler' parameter must be an instance. Got the class "
-                f"{self.sampler.__name__}; write {self.sampler.__name__}()."
-            )
 
     def _take(self, sequences, lengths):
         self._sequences = sequences
@@ -353,44 +365,9 @@ class QDiffusionGenerator(SequenceScores):
 
     def _build(self, generator):
         """Make the networks with their first weights."""
-        length = int(self.lengths_.max())
-        self.denoiser_ = TransformerDenoiser(
-            self.n_tokens_,
-            length,
-            width=self.width,
-            n_layers=self.n_layers,
-            n_heads=self.n_heads,
-            generator=generator,
-        )
-        self.guide_, self.sampler_ = None, None
-        if self.guide is not None:
-            if self.sampler is not None:
-                self.sampler_ = clone(self.sampler, safe=False)
-            self.guide_ = EnergyGuide(
-                self.n_tokens_,
-                length,
-                n_visible=self.n_visible,
-                n_hidden=self.n_hidden,
-                graph=self.guide,
-                width=self.width,
-                sampler=self.sampler_,
-                num_reads=reads_of(self.sampler_, _READS),
-                generator=generator,
-            )
-
-    def _report(self):
-        guide = self.guide_
-        if guide is None:
-            self.sampler_report_ = {"kind": "no guide", "calls": 0, "reads": 0}
-            return
-        kind = "exact" if guide.exact else "heat bath"
-        if self.sampler_ is not None:
-            kind = "sampler"
-        self.sampler_report_ = {
-            "kind": kind,
-            "calls": guide.n_calls,
-            "reads": guide.n_calls * guide.num_reads,
-        }
+        self.denoiser_ = make_denoiser(self, generator)
+        self.guide_ = make_guide(self, generator)
+        self.sampler_ = None if self.guide_ is None else self.guide_.sampler
 
     def _split(self, tokens, seed):
         if self.n_iter_no_change is None or len(tokens) < 2:

@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from qestim.estimators._qdiffusion_fit import measure_guide
+from qestim.estimators._qdiffusion_networks import report_of
 from qestim.estimators._training import threads_for
 from qestim.nn import AbsorbingDiffusion
 
@@ -81,7 +82,7 @@ class SequenceScores(BaseEstimator):
                     noisy, rows[:, None], logits, generator=fixed
                 )
                 energies.append(energy[:, 0])
-        self._report()
+        self.sampler_report_ = report_of(self.guide_)
         return torch.cat(energies).double().numpy()
 
     def guide_score(self, X, y=None):
@@ -111,7 +112,7 @@ class SequenceScores(BaseEstimator):
         self._need_guide()
         with threads_for(4 * self.width**2):
             loss = measure_guide(self, tokens, self._score_seed)
-        self._report()
+        self.sampler_report_ = report_of(self.guide_)
         return float(np.log1p(self.n_candidates) - loss)
 
     def _rows(self, X):

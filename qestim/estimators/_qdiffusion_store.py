@@ -11,6 +11,7 @@ import safetensors.torch
 import torch
 
 import qestim
+from qestim.estimators._qdiffusion_networks import report_of
 from qestim.estimators._token_sequences import TokenSequences
 
 _FORMAT = 1
@@ -56,7 +57,13 @@ def read_model(cls, folder, sampler):
     for name in (_FACTS, _WEIGHTS):
         if not (folder / name).is_file():
             raise ValueError(f"{folder} has no {name}; it holds no saved generator.")
-    facts = json.loads((folder / _FACTS).read_text())
+    try:
+        facts = json.loads((folder / _FACTS).read_text())
+        weights = safetensors.torch.load_file(folder / _WEIGHTS)
+    except (json.JSONDecodeError, safetensors.SafetensorError) as error:
+        raise ValueError(
+            f"{folder} holds a damaged file: {error}. Save the generator again."
+        ) from error
     if facts.get("format") != _FORMAT:
         raise ValueError(
             f"{folder / _FACTS} has format {facts.get('format')!r}; this version of "
@@ -68,8 +75,7 @@ def read_model(cls, folder, sampler):
             f"{cls.__name__}.load(folder, sampler=...)."
         )
     characters, n_tokens = facts["characters"], facts["n_tokens"]
-    weights = safetensors.torch.load_file(folder / _WEIGHTS)
-    rows = len(weights["denoiser.token.weight"]) - 2
+    rows = len(weights.get("denoiser.token.weight", ())) - 2
     if rows != n_tokens or (characters is not None and len(characters) != n_tokens):
         known = "" if characters is None else f", its characters are {len(characters)}"
         raise ValueError(
@@ -81,18 +87,23 @@ def read_model(cls, folder, sampler):
     model._score_seed = facts["score_seed"]
     model._build(torch.Generator())
     for name, module in _modules(model).items():
-        module.load_state_dict(
-            {
-                key.removeprefix(f"{name}."): value
-                for key, value in weights.items()
-                if key.startswith(f"{name}.")
-            }
-        )
+        own = {
+            key.removeprefix(f"{name}."): value
+            for key, value in weights.items()
+            if key.startswith(f"{name}.")
+        }
+        try:
+            module.load_state_dict(own)
+        except RuntimeError as error:
+            raise ValueError(
+                f"The weights of the {name} do not fit the parameters in {_FACTS}; "
+                f"the files are not of one model. {error}"
+            ) from error
         module.requires_grad_(False).eval()
     for name in _CURVES:
         setattr(model, name, facts[name])
     model.n_iter_ = len(model.loss_curve_)
-    model._report()
+    model.sampler_report_ = report_of(model.guide_)
     return model
 
 

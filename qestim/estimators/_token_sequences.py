@@ -6,6 +6,8 @@ from numbers import Integral
 import numpy as np
 import torch
 
+_LARGEST = 2**31 - 1  # a larger one does not survive as an index
+
 
 class TokenSequences:
     """The vocabulary of a set of sequences, and the way to rows of numbers and back.
@@ -47,7 +49,9 @@ class TokenSequences:
             if not characters:
                 raise ValueError("X holds empty strings only; give some text.")
             return cls(characters, len(characters))
-        largest = max((int(_row(s).max(initial=-1)) for s in sequences), default=-1)
+        largest = max(
+            (int(whole_numbers(s).max(initial=-1)) for s in sequences), default=-1
+        )
         if largest < 0:
             raise ValueError("X holds no token: all sequences are empty or filling.")
         return cls(None, largest + 1 if n_tokens is None else n_tokens)
@@ -93,12 +97,8 @@ class TokenSequences:
 
     def code(self, sequence, name):
         """Return one sequence as int64 tokens of shape (its length,)."""
+        self.check_kind(sequence, name)
         if self.characters is not None:
-            if not isinstance(sequence, str):
-                raise ValueError(
-                    f"{name} must be a string, as the model was fitted on strings. Got "
-                    f"{type(sequence).__name__}."
-                )
             unknown = sorted(set(sequence) - set(self.index))
             if unknown:
                 raise ValueError(
@@ -107,9 +107,7 @@ class TokenSequences:
                     "that has them."
                 )
             return np.array([self.index[c] for c in sequence], dtype=np.int64)
-        if isinstance(sequence, str):
-            raise ValueError(f"{name} is a string, but the model was fitted on tokens.")
-        tokens = _row(sequence)
+        tokens = whole_numbers(sequence)
         n_real = int((tokens >= 0).sum())
         if (tokens[:n_real] < 0).any():
             raise ValueError(
@@ -122,6 +120,16 @@ class TokenSequences:
                 f"{self.n_tokens - 1}. Give n_tokens, or leave that token out."
             )
         return tokens[:n_real]
+
+    def check_kind(self, sequence, name):
+        """Refuse a string where tokens were learned, and the other way round."""
+        if self.characters is None and isinstance(sequence, str):
+            raise ValueError(f"{name} is a string, but the model was fitted on tokens.")
+        if self.characters is not None and not isinstance(sequence, str):
+            raise ValueError(
+                f"{name} must be a string, as the model was fitted on strings. Got "
+                f"{type(sequence).__name__}."
+            )
 
     def back(self, tokens):
         """Return rows without masks as strings, an array, or a list of arrays."""
@@ -149,8 +157,8 @@ def _listed(X):
     return sequences
 
 
-def _row(sequence):
-    """Return a sequence of whole numbers as int64."""
+def whole_numbers(sequence):
+    """Return a sequence of whole numbers as int64 of shape (its length,)."""
     if isinstance(sequence, Integral | float):
         raise ValueError(
             f"X must hold sequences of tokens. Got the single number {sequence!r}; "
@@ -166,4 +174,9 @@ def _row(sequence):
                 "Tokens must be whole numbers, without NaN. Got dtype "
                 f"{values.dtype} with values such as {values[:5].tolist()}."
             )
+    if np.abs(values.astype(float)).max(initial=0) > _LARGEST:
+        raise ValueError(
+            f"Tokens must be at most {_LARGEST}. Got {values.max()}; number the "
+            "symbols 0, 1, 2, ..."
+        )
     return values.astype(np.int64)

@@ -4,6 +4,8 @@
 import numpy as np
 import torch
 
+from qestim.estimators._token_sequences import whole_numbers
+
 
 def templates(sequences, lengths, n_samples, prefix, infill, blank, rng):
     """Return rows of given tokens, masks and filling.
@@ -51,21 +53,17 @@ def templates(sequences, lengths, n_samples, prefix, infill, blank, rng):
 def _infill(sequences, infill, blank):
     """Return a template of known tokens and masks, int64 of shape (length,)."""
     mask = sequences.n_tokens
+    sequences.check_kind(infill, "infill")
     if sequences.characters is not None:
         if not isinstance(blank, str) or len(blank) != 1 or blank in sequences.index:
             raise ValueError(
                 "blank must be one character that is not in the vocabulary. Got "
                 f"{blank!r}; give another."
             )
-        if not isinstance(infill, str):
-            raise ValueError(
-                "infill must be a string, as the model was fitted on strings. Got "
-                f"{type(infill).__name__}."
-            )
         gaps = np.array([c == blank for c in infill], dtype=bool)
         known = sequences.code(infill.replace(blank, ""), "infill")
     else:
-        values = np.asarray(infill)
+        values = whole_numbers(infill)
         gaps = values < 0
         known = sequences.code(values[~gaps], "infill")
     row = np.full(len(gaps), mask)

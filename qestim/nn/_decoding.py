@@ -77,9 +77,7 @@ def decode(
     if n_steps < 1:
         raise ValueError(f"n_steps must be at least 1. Got {n_steps!r}.")
     if remask not in ("ancestral", "confidence"):
-        raise ValueError(
-            f"remask must be 'ancestral' or 'confidence'. Got {remask!r}."
-        )
+        raise ValueError(f"remask must be 'ancestral' or 'confidence'. Got {remask!r}.")
     blank = tokens == mask_token
     sureness = torch.full(tokens.shape, torch.inf, device=tokens.device)
     states = [tokens]

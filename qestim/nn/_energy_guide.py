@@ -60,8 +60,8 @@ class EnergyGuide(CandidateGuide):
         Visible units first.
     exact : bool
         Whether the hidden units are summed out exactly.
-    n_calls : int
-        Calls of the sampler so far.
+    n_calls, n_reads : int
+        Calls and reads of the sampler so far.
 
     References
     ----------
@@ -115,7 +115,7 @@ class EnergyGuide(CandidateGuide):
         self._is_matrix = len(row) == n_visible * n_hidden and bool(
             ((row < n_visible) & (col >= n_visible)).all()
         )
-        self.n_calls = 0
+        self.n_calls, self.n_reads = 0, 0
 
     def energy(self, noisy, candidates, logits, *, generator=None):
         """Return the energies of candidates.
@@ -165,8 +165,10 @@ class EnergyGuide(CandidateGuide):
         if self.sampler is None:
             return clamped.bound(gibbs_means(clamped, self.num_reads, generator))
         seed = torch.randint(2**31 - 1, (1,), generator=generator).item()
+        means, n_reads = sampled_means(clamped, self.sampler, self.num_reads, seed)
         self.n_calls += 1
-        return clamped.bound(sampled_means(clamped, self.sampler, self.num_reads, seed))
+        self.n_reads += n_reads
+        return clamped.bound(means)
 
 
 def _pairs(n_visible, n_hidden, graph):

@@ -140,6 +140,8 @@ def sampled_means(clamped, sampler, num_reads, seed):
     -------
     means : tensor of shape (n, n_hidden)
         Averages over reads of each spin's conditional mean.
+    n_reads : int
+        Reads that the sampler gave.
 
     Raises
     ------
@@ -170,4 +172,4 @@ def sampled_means(clamped, sampler, num_reads, seed):
     for read in spins:
         s = torch.tensor(read.reshape(n, n_hidden)).to(fields)
         total += torch.tanh(-fields - s @ K)
-    return total / len(spins)
+    return total / len(spins), len(spins)

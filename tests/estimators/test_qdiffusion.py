@@ -4,6 +4,7 @@
 import json
 import pickle
 
+import dimod
 import numpy as np
 import pytest
 import safetensors.torch
@@ -61,6 +62,8 @@ def test_a_bad_parameter_is_named(name):
     [
         ({"guide_window": (0.5, 0.2)}, "guide_window"),
         ({"guide_window": (0.5,)}, "guide_window"),
+        ({"guide_window": (None, 1)}, "guide_window"),
+        ({"guide_window": ("a", "b")}, "guide_window"),
         ({"width": 6}, "multiple of 4"),
         ({"width": 8, "n_heads": 3}, "n_heads"),
         ({"sampler": SimulatedAnnealingSampler}, "instance"),
@@ -175,6 +178,21 @@ def test_bad_requests_are_refused(fitted, call, message):
         fitted.sample(**call)
 
 
+@pytest.mark.parametrize("infill", ["ab__", [0, None, 1], [[0, -1], [1, -1]], [0.5]])
+def test_an_infill_of_another_kind_is_refused(fitted_numbers, infill):
+    with pytest.raises(ValueError, match=r"on tokens|whole numbers|one axis"):
+        fitted_numbers.sample(infill=infill)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"n_candidates": 0}, {"remask": "x"}, {"width": 3}]
+)
+def test_parameters_set_after_the_fit_are_checked(fitted, changed):
+    model = pickle.loads(pickle.dumps(fitted)).set_params(**changed)
+    with pytest.raises(ValueError, match=next(iter(changed))):
+        model.sample(random_state=0)
+
+
 @pytest.mark.parametrize(
     ("X", "message"),
     [
@@ -186,6 +204,8 @@ def test_bad_requests_are_refused(fitted, call, message):
         ([[0, -1, 2]], "filling"),
         ([[0.5, 1.0]], "whole numbers"),
         ([[np.nan, 1.0]], "whole numbers"),
+        ([[0.0, 1e300]], "at most 2147483647"),
+        (np.array([[0, 2**63 + 5]], dtype=np.uint64), "at most 2147483647"),
         (np.zeros(3, dtype=int), "shape"),
         ([0, 1, 2], "single number"),
     ],
@@ -300,6 +320,19 @@ def test_files_that_do_not_belong_together_are_refused(fitted, tmp_path):
         QDiffusionGenerator.load(tmp_path)
     with pytest.raises(ValueError, match=r"no model\.json"):
         QDiffusionGenerator.load(tmp_path / "elsewhere")
+    facts["parameters"]["n_visible"] = 4
+    (tmp_path / "model.json").write_text(json.dumps(facts))
+    with pytest.raises(ValueError, match="weights of the guide do not fit"):
+        QDiffusionGenerator.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["model.json", "weights.safetensors"])
+def test_a_damaged_file_is_named_damaged(fitted, tmp_path, name):
+    fitted.save(tmp_path)
+    file = tmp_path / name
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(ValueError, match="damaged"):
+        QDiffusionGenerator.load(tmp_path)
 
 
 def test_the_weights_are_plain_safetensors(fitted, tmp_path):
@@ -307,6 +340,24 @@ def test_the_weights_are_plain_safetensors(fitted, tmp_path):
     weights = safetensors.torch.load_file(tmp_path / "weights.safetensors")
     assert "guide.machine.J" in weights
     assert torch.equal(weights["denoiser.head.bias"], fitted.denoiser_.head.bias)
+
+
+class FiveReads:
+    """Gives five reads, whatever it is asked for."""
+
+    def sample(self, bqm):
+        up = dict.fromkeys(bqm.variables, 1)
+        return dimod.SampleSet.from_samples_bqm([up] * 5, bqm)
+
+
+def test_the_report_counts_what_the_sampler_gave():
+    model = small(guide="full", sampler=FiveReads(), n_hidden=2, guide_max_iter=3)
+    model.fit(WORDS[:4])
+    assert model.sampler_report_ == {"kind": "sampler", "calls": 3, "reads": 15}
+    model.energy(WORDS[:4])
+    assert model.sampler_report_["reads"] == 20
+    model.sample(2, random_state=0)  # a call for each of three steps
+    assert model.sampler_report_["calls"] == 7
 
 
 def test_the_sampler_can_be_tuned():

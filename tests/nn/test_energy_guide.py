@@ -131,7 +131,7 @@ def test_the_chosen_candidates_follow_the_weights(generator):
     guide = guide_of()
     # One mask, even odds, and an energy that we set: p = exp(-E) / sum.
     wanted = torch.tensor([0.1, 0.2, 0.3, 0.4])
-    guide.energy = lambda noisy, candidates, *_, **__: -wanted[candidates[:, :, 0]].log()
+    guide.energy = lambda _, candidates, *__, **more: -wanted[candidates[:, :, 0]].log()
     noisy = torch.zeros(4000, L, dtype=torch.int64)
     noisy[:, 0] = V
     drawn = guide.choose(noisy, torch.zeros(4000, L, V), 64, generator=generator)
