@@ -14,6 +14,7 @@ from qestim.samplers import (
     DimodSampler,
     ExactSampler,
     HardwareSampler,
+    ParallelSampler,
     QCGDSampler,
     SimulatedAnnealingSampler,
     SimulatedBifurcationSampler,
@@ -36,6 +37,7 @@ SAMPLERS = [
     (BoltzmannSampler(), BETAS),
     (DimodSampler(dimod.ExactSolver()), None),
     (HardwareSampler(), None),
+    (ParallelSampler(SimulatedAnnealingSampler(num_sweeps=200), reads_per_job=8), None),
     (QCGDSampler(SimulatedAnnealingSampler(num_sweeps=200)), None),
     (AdaptivePenaltySampler(SimulatedAnnealingSampler(num_sweeps=200)), None),
 ]

@@ -16,6 +16,7 @@ from qestim.samplers._hardware.files import FileBackend
 from qestim.samplers._hardware.kaiwu_backend import KaiwuBackend
 from qestim.samplers._hardware_sampler import HardwareSampler
 from qestim.samplers._kaiwu_solver import KaiwuSolver
+from qestim.samplers._parallel import ParallelSampler
 from qestim.samplers._qcgd import QCGDSampler
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "KaiwuBackend",
     "KaiwuSolver",
     "MachineTask",
+    "ParallelSampler",
     "QCGDSampler",
     "SimulatedAnnealingSampler",
     "SimulatedBifurcationSampler",
