@@ -8,7 +8,7 @@ import qestim
 from qestim import _native
 
 _REQUIRED = ("dimod", "networkx", "numpy", "safetensors", "scikit-learn", "scipy")
-_OPTIONAL = ("matplotlib", "anndata", "dwave-samplers", "openjij")
+_OPTIONAL = ("matplotlib", "anndata", "dask", "dwave-samplers", "openjij")
 
 
 def _version(package):

@@ -30,6 +30,7 @@ PUBLIC = [
     "qestim.testing",
     "qestim.datasets",
     "qestim.anndata",
+    "qestim.dask",
 ]
 
 
