@@ -6,14 +6,13 @@ from numbers import Integral, Real
 import networkx as nx
 import numpy as np
 import torch
-from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from qestim._sklearn import HasMethods, Interval, StrOptions, _fit_context
+from qestim.estimators._draw import clone_sampler
 from qestim.estimators._machine_features import MachineFeatures
 from qestim.estimators._machine_training import train_machine
 from qestim.estimators._negative import PHASES, TemperedChains, make_phase
-from qestim.estimators._sampled_chains import SampledChains
 from qestim.nn import BoltzmannMachine, GaussianBoltzmannMachine
 
 
@@ -157,7 +156,7 @@ class BoltzmannMachineTransformer(MachineFeatures):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Learn the machine.
+        """Learn the machine; an interruption leaves its state so far, with a warning.
 
         Parameters
         ----------
@@ -178,11 +177,8 @@ class BoltzmannMachineTransformer(MachineFeatures):
             not fit, or if the negative phase needs a sampler and there is none.
         """
         X = self._check(X, reset=True)
-        if isinstance(self.sampler, type):
-            raise ValueError(
-                "The 'sampler' parameter must be an instance. Got the class "
-                f"{self.sampler.__name__}; write {self.sampler.__name__}()."
-            )
+        sampler = clone_sampler(self.sampler)
+        self.__dict__.pop("machine_", None)  # a fit that raises leaves none behind
         rng = check_random_state(self.random_state)
         generator = torch.Generator().manual_seed(rng.randint(2**31 - 1))
         self.mean_ = X.mean(axis=0, dtype=np.float64)
@@ -191,26 +187,24 @@ class BoltzmannMachineTransformer(MachineFeatures):
         varies = deviation > 1e-7 * np.abs(self.mean_)
         self.scale_ = np.where(varies, deviation, 1.0)
         data = self._visible(X).float()
-        self.machine_ = self._machine(data, generator)
-        self.sampler_ = clone(self.sampler, safe=False)
+        machine = self._machine(data, generator)
         kind = self.negative_phase
-        if kind == "auto" and self.sampler is None:
+        if kind == "auto" and sampler is None:
             kind = "tempered"
         phase = make_phase(
             kind,
-            self.machine_,
-            self.sampler_,
+            machine,
+            sampler,
             n_chains=self.n_chains,
             n_sweeps=self.n_sweeps,
             resample_every=self.resample_every,
             generator=generator,
             rng=rng,
         )
-        if not isinstance(phase, SampledChains):
-            self.sampler_ = None
+        self.sampler_ = getattr(phase, "sampler", None)
         with self._threads():
             self.n_iter_ = train_machine(
-                self.machine_,
+                machine,
                 phase,
                 data,
                 learning_rate=self.learning_rate,
@@ -219,12 +213,13 @@ class BoltzmannMachineTransformer(MachineFeatures):
                 generator=generator,
                 verbose=self.verbose,
             )
-            self.machine_.double().requires_grad_(False)
+            machine.double().requires_grad_(False)
             # Tempered chains are at the machine's law already: no new burn-in.
             tempered = isinstance(phase, TemperedChains)
-            self.log_partition_ = self.machine_.log_partition_bracket(
+            self.log_partition_ = machine.log_partition_bracket(
                 spins=phase.draw(1024) if tempered else None, generator=generator
             )
+        self.machine_ = machine
         self.sampler_report_ = phase.report()
         if self.sampler_ is not None:
             phase.warn_of_mixing()

@@ -13,7 +13,7 @@ from sklearn.base import (
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from qestim.estimators._sampled_chains import SampledChains
+from qestim.estimators._sampled_chains import redraw
 from qestim.estimators._training import threads_for
 from qestim.nn._tempering import Replicas
 
@@ -30,6 +30,9 @@ class MachineFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "machine_")
 
     def transform(self, X):
         """Return the probabilities of the hidden spins.
@@ -92,7 +95,8 @@ class MachineFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         X = self._check(X)
         with self._threads():
             score = -self.machine_.free_energy(self._visible(X)).numpy()
-        score -= self.log_partition_.upper
+        # Bounds that contradict each other tell nothing below the greater.
+        score -= max(self.log_partition_.lower, self.log_partition_.upper)
         if self.visible == "gaussian":  # the density of X, not of the scaled rows
             score -= np.log(self.scale_).sum()
         return score.astype(X.dtype, copy=False)
@@ -155,14 +159,8 @@ class MachineFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             return replicas.draw(self.machine_, n_reads=n_reads, burn_in=1000, thin=50)[
                 :n
             ]
-        phase = SampledChains(self.machine_, self.sampler_, 1, generator, rng)
-        phase.scale = self.sampler_report_["scale"]
-        phase.scale_free = True  # what the fit found stands
-        spins = phase.fresh(n, polish=200)
-        if len(spins) < n:
-            spins = spins[torch.arange(n) % len(spins)]
-            spins = self.machine_.sweep(spins, 200, generator=generator)
-        return spins[:n]
+        scale = self.sampler_report_["scale"]
+        return redraw(self.machine_, self.sampler_, scale, n, generator, rng)
 
     def _threads(self):
         return threads_for(self.n_components * self.n_features_in_)

@@ -2,8 +2,10 @@
 """The training loop of a Boltzmann machine on data."""
 
 import math
+import warnings
 
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from tqdm.auto import tqdm
 
 
@@ -45,7 +47,7 @@ def train_machine(
     Returns
     -------
     n_iter : int
-        Epochs done.
+        Epochs done; an interruption ends the training where it is, with a warning.
     """
     n_batches = math.ceil(len(data) / batch_size)
     n_steps = max_iter * n_batches
@@ -53,22 +55,32 @@ def train_machine(
     rate = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: 0.5 + 0.5 * math.cos(math.pi * step / n_steps)
     )
-    for epoch in tqdm(range(max_iter), desc="Boltzmann", disable=not verbose):
-        order = torch.randperm(len(data), generator=generator)
-        for rows in order.tensor_split(n_batches):
-            batch, spins = positive_phase(machine, data[rows], generator)
-            loss = machine.contrast(batch, phase.step(spins))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            rate.step()
-        if not all(p.isfinite().all() for p in machine.parameters()):
-            raise ValueError(
-                f"The training diverged in epoch {epoch + 1}. Lower learning_rate, "
-                f"now {learning_rate:g}, or scale the data."
-            )
-        if watch is not None and watch():
-            return epoch + 1
+    epoch = 0
+    try:
+        for epoch in tqdm(range(max_iter), desc="Boltzmann", disable=not verbose):
+            order = torch.randperm(len(data), generator=generator)
+            for rows in order.tensor_split(n_batches):
+                batch, spins = positive_phase(machine, data[rows], generator)
+                loss = machine.contrast(batch, phase.step(spins))
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                rate.step()
+            if not all(p.isfinite().all() for p in machine.parameters()):
+                raise ValueError(
+                    f"The training diverged in epoch {epoch + 1}. Lower learning_rate, "
+                    f"now {learning_rate:g}, or scale the data."
+                )
+            if watch is not None and watch():
+                return epoch + 1
+    except KeyboardInterrupt:
+        warnings.warn(
+            f"The fit was interrupted after {epoch} of {max_iter} epochs; the machine "
+            "has the state it had reached.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+        return epoch
     return max_iter
 
 

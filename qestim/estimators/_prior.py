@@ -6,9 +6,10 @@ from numbers import Integral, Real
 
 import networkx as nx
 import torch
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 
 from qestim._sklearn import Interval, StrOptions
+from qestim.estimators._draw import clone_sampler
 from qestim.estimators._negative import PHASES, make_phase
 from qestim.nn import (
     BernoulliMixture,
@@ -204,11 +205,7 @@ def negative_phase(settings, prior, sampler, generator, rng):
     sampler : dimod.Sampler or None
         A clone of the sampler, where it is used.
     """
-    if isinstance(sampler, type):
-        raise ValueError(
-            "The 'sampler' parameter must be an instance. Got the class "
-            f"{sampler.__name__}; write {sampler.__name__}()."
-        )
+    sampler = clone_sampler(sampler)
     if not isinstance(prior, BoltzmannMachine):
         return NormalisedLaw(), None
     kind = settings.negative_phase
@@ -217,7 +214,7 @@ def negative_phase(settings, prior, sampler, generator, rng):
     phase = make_phase(
         kind,
         prior,
-        clone(sampler, safe=False),
+        sampler,
         n_chains=settings.n_chains,
         n_sweeps=_N_SWEEPS,
         resample_every=settings.resample_every,

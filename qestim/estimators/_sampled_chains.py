@@ -13,6 +13,7 @@ from qestim.nn import effective_beta
 
 # Of ground states, 5 leave a gradient 5 % off the exact one at strong couplings.
 _POLISH = 25
+_REDRAW_POLISH = 200  # of spins drawn from a fitted machine
 _COLD = 20.0  # the largest inverse temperature told apart from ground states
 
 
@@ -157,6 +158,39 @@ class SampledChains:
             "scale": self.scale,
             "scale_free": self.scale_free,
         }
+
+
+def redraw(machine, sampler, scale, n, generator, rng):
+    """Return spins of a machine that was learned with a sampler.
+
+    The sampler's reads: as they are if it states a Boltzmann law, after 200 heat-bath
+    sweeps if not; of too few reads each is followed on its own way.
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine or GaussianBoltzmannMachine
+        The machine.
+    sampler : dimod.Sampler
+        The sampler.
+    scale : float
+        What the fit found to divide the biases by.
+    n : int
+        Spins to draw.
+    generator, rng
+        As of `SampledChains`.
+
+    Returns
+    -------
+    spins : tensor of shape (n, n_units)
+        Like the machine's fields in dtype and device.
+    """
+    phase = SampledChains(machine, sampler, 1, generator, rng)
+    phase.scale, phase.scale_free = scale, True
+    spins = phase.fresh(n, polish=_REDRAW_POLISH)
+    if len(spins) < n:
+        spins = spins[torch.arange(n) % len(spins)]
+        spins = machine.sweep(spins, _REDRAW_POLISH, generator=generator)
+    return spins[:n]
 
 
 class HybridChains(SampledChains):

@@ -14,7 +14,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from qestim.estimators._rows import Rows
-from qestim.estimators._sampled_chains import SampledChains
+from qestim.estimators._sampled_chains import redraw
 from qestim.estimators._table import check_size_factor, check_table
 from qestim.estimators._training import threads_for
 from qestim.nn import BoltzmannMachine, conditional_mean, evidence_bound
@@ -327,14 +327,8 @@ class SpinCodeTransformer(
         if self.sampler_ is None:
             spins = self.prior_.random_spins(n, generator=generator)
             return self.prior_.sweep(spins, 1000, generator=generator)
-        phase = SampledChains(self.prior_, self.sampler_, 1, generator, rng)
-        phase.scale = self.sampler_report_["scale"]
-        phase.scale_free = True  # what the fit found stands
-        spins = phase.fresh(n, polish=200)
-        if len(spins) >= n:
-            return spins[:n]
-        spins = spins[torch.arange(n) % len(spins)]
-        return self.prior_.sweep(spins, 200, generator=generator)
+        scale = self.sampler_report_["scale"]
+        return redraw(self.prior_, self.sampler_, scale, n, generator, rng)
 
     @torch.no_grad()
     def _outputs(self, rows):

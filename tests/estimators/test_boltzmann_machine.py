@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import BernoulliRBM
 from sklearn.pipeline import make_pipeline
 
 from qestim import BoltzmannMachineTransformer
+from qestim.estimators._negative import TemperedChains
 from qestim.samplers import BoltzmannSampler, SimulatedAnnealingSampler
 
 BITS = np.array(list(itertools.product((0.0, 1.0), repeat=6)))
@@ -197,6 +199,40 @@ def test_parameters_of_the_sampler_are_griddable(digits):
     assert best.sampler_report_["negative_phase"] == "hybrid"
     assert best.sampler_.num_sweeps in (2, 4)
     assert best.sampler_report_["reads"] == 50 * best.sampler_report_["calls"]
+
+
+def test_an_interrupted_fit_keeps_its_state_and_a_failed_one_leaves_none(
+    digits, monkeypatch
+):
+    X, _ = digits
+    model = binary(4, max_iter=50).fit(X)
+    with pytest.raises(ValueError, match=r"training diverged.*learning_rate"):
+        model.set_params(learning_rate=3e37).fit(X)
+    with pytest.raises(NotFittedError):
+        model.transform(X)
+    calls, step = [], TemperedChains.step
+
+    def impatient(self, data=None):
+        calls.append(self)
+        if len(calls) == 25:  # of ten an epoch
+            raise KeyboardInterrupt
+        return step(self, data)
+
+    monkeypatch.setattr(TemperedChains, "step", impatient)
+    with pytest.warns(ConvergenceWarning, match="after 2 of 50 epochs"):
+        model.set_params(learning_rate=5e-3).fit(X)
+    assert model.n_iter_ == 2
+    start = binary(4, max_iter=1, learning_rate=1e-9).fit(X)
+    assert model.score(X) > start.score(X) + 0.1
+    assert model.sample(3).shape == (3, 64)
+
+
+def test_a_score_takes_the_greater_of_bounds_that_contradict_each_other(parity):
+    model = binary(2, max_iter=1).fit(parity)
+    score = model.score(parity)
+    lower = model.log_partition_.lower
+    model.log_partition_ = model.log_partition_._replace(upper=lower - 5)
+    assert model.score(parity) == pytest.approx(score)
 
 
 def test_bad_input_is_named(digits):
