@@ -111,7 +111,8 @@ def embed(
     Raises
     ------
     ValueError
-        If ``space`` is unknown, or the counts are none.
+        If ``space`` is unknown, names of genes repeat, the counts are none, or a single
+        cell or gene leaves no axis of the denoised space.
     KeyError
         If the layer or a column of ``batch_key`` is absent.
 
@@ -130,11 +131,17 @@ def embed(
     """
     if space not in ("denoised", "code"):
         raise ValueError(f"space must be 'denoised' or 'code'. Got {space!r}.")
+    if space == "denoised" and min(adata.shape) < 2:
+        raise ValueError(
+            "space='denoised' needs two cells and two genes for an axis. Got "
+            f"{adata.n_obs} x {adata.n_vars}; take space='code'."
+        )
     if estimator is None:
         estimator = default_estimator(adata.n_obs, random_state=random_state)
     model = CellModel(
         clone(estimator), list(adata.var_names), layer, batch_key, space, chunk_size
     )
+    model.columns(adata)  # whether genes have names of their own, before the fit
     with contextlib.ExitStack() as stack:
         counts = model.counts(adata)
         if adata.isbacked and layer is None:
@@ -222,7 +229,7 @@ class CellModel:
                 f"A layer has all {adata.n_vars} genes of adata; the model knows "
                 f"{len(self.genes)}. Take adata[:, model.genes], or key_added=None."
             )
-        place = np.argsort(self._columns(adata))
+        place = np.argsort(self.columns(adata))
         adata.layers[key_added] = np.concatenate([c[:, place] for c in chunks])
         return None
 
@@ -239,7 +246,7 @@ class CellModel:
         reference, query : anndata.AnnData
             Cells with labels, and cells without; the reference is embedded.
         label_key : str
-            Column of ``reference.obs``.
+            Column of ``reference.obs``; cells without a label there do not vote.
         n_neighbors : int, default=15
             Neighbours that vote.
         key : str, default="X_qbmvae"
@@ -247,10 +254,12 @@ class CellModel:
         """
         if key not in query.obsm:
             self.embed(query, key_added=key)
-        known = KNeighborsClassifier(n_neighbors)
-        known.fit(reference.obsm[key], np.asarray(reference.obs[label_key], dtype=str))
-        share = known.predict_proba(query.obsm[key])
-        query.obs[label_key] = known.classes_[share.argmax(1)]
+        labels = reference.obs[label_key]
+        known = labels.notna().to_numpy()
+        vote = KNeighborsClassifier(n_neighbors)
+        vote.fit(reference.obsm[key][known], np.asarray(labels[known], dtype=str))
+        share = vote.predict_proba(query.obsm[key])
+        query.obs[label_key] = vote.classes_[share.argmax(1)]
         query.obs[f"{label_key}_share"] = share.max(1)
 
     def represent(self, counts):
@@ -269,9 +278,10 @@ class CellModel:
         start, parts = 0, []
         for counts in self.chunks(adata):
             stop = start + counts.shape[0]
-            parts.append(self._expression(counts[kept[start:stop]], None))
+            if kept[start:stop].any():
+                parts.append(self._expression(counts[kept[start:stop]], None))
             start = stop
-        X = np.log1p(np.concatenate([part for part in parts if len(part)]))
+        X = np.log1p(np.concatenate(parts))
         self.axes = PCA(min(30, X.shape[1] - 1, len(X) - 1), random_state=random_state)
         self.axes.fit(X)
 
@@ -287,13 +297,19 @@ class CellModel:
 
     def chunks(self, adata):
         """Yield the counts of the genes of the fit, some cells at a time."""
-        columns, counts = self._columns(adata), self.counts(adata)
+        columns, counts = self.columns(adata), self.counts(adata)
         in_order = np.array_equal(columns, np.arange(adata.n_vars))
         for start in range(0, adata.n_obs, self.chunk_size):
             part = counts[start : min(start + self.chunk_size, adata.n_obs)]
             yield part if in_order else part[:, columns]
 
-    def _columns(self, adata):
+    def columns(self, adata):
+        """Return where in `adata` the genes of the fit are, shape (n_genes,)."""
+        if not adata.var_names.is_unique:
+            raise ValueError(
+                "adata.var_names has genes of the same name; make them differ with "
+                "adata.var_names_make_unique()."
+            )
         columns = adata.var_names.get_indexer(self.genes)
         if (columns < 0).any():
             missing = [self.genes[i] for i in np.flatnonzero(columns < 0)]

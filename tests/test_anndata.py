@@ -99,10 +99,10 @@ def test_denoised_expression_is_closer_to_the_law_than_the_counts(fitted):
 
 def test_denoised_chunks_and_layers_agree_in_any_order_of_genes(fitted):
     model, adata = fitted
-    turned = adata[:, ::-1].copy()
+    turned = adata[:, np.roll(np.arange(30), 7)].copy()
     model.denoise(turned)
     chunks = np.concatenate(list(model.denoise(turned, key_added=None)))
-    np.testing.assert_array_equal(turned.layers["qbmvae"][:, ::-1], chunks)
+    np.testing.assert_array_equal(np.roll(turned.layers["qbmvae"], -7, axis=1), chunks)
 
 
 def test_labels_reach_new_cells_of_a_new_batch(small):
@@ -119,6 +119,24 @@ def test_labels_reach_new_cells_of_a_new_batch(small):
     assert (share <= 1).all()
     with pytest.raises(ValueError, match="did not occur"):
         model.denoise(query, batch="a plate of its own")
+
+
+def test_cells_without_a_label_do_not_vote(fitted):
+    model, adata = fitted
+    reference, query = adata.copy(), adata[:20].copy()
+    reference.obs["type"] = reference.obs["type"].where(np.arange(90) % 4 == 0)
+    truth = query.obs.pop("type").to_numpy()
+    model.transfer_labels(reference, query, "type", n_neighbors=3)
+    assert (query.obs["type"].to_numpy() == truth).mean() > 0.85
+
+
+def test_axes_come_from_some_of_the_cells(small, monkeypatch):
+    # Most of the chunks have none of them.
+    monkeypatch.setattr("qestim.anndata._PCA_CELLS", 6)
+    adata = cells()
+    model = embed(adata, estimator=clone(small).set_params(max_iter=1), chunk_size=4)
+    assert model.axes.n_samples_ == 6
+    assert adata.obsm["X_qbmvae"].shape == (90, 5)
 
 
 def test_a_layer_of_counts_is_used(small):
@@ -147,6 +165,13 @@ def test_denoise_refuses_a_layer_that_does_not_fit(fitted):
 
 
 def test_wrong_space_and_absent_columns_are_named(small):
+    for few in (cells()[:1].copy(), cells()[:, :1].copy()):
+        with pytest.raises(ValueError, match=r"two cells and two genes.*space='code'"):
+            embed(few, estimator=small)
+    same = cells()
+    same.var_names = ["gene"] * 30
+    with pytest.raises(ValueError, match="var_names_make_unique"):
+        embed(same, estimator=small)
     with pytest.raises(ValueError, match=r"space must be .* Got 'pca'"):
         embed(cells(), estimator=small, space="pca")
     with pytest.raises(KeyError, match="donor"):
