@@ -3,8 +3,10 @@
 
 import copy
 import math
+import warnings
 
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from tqdm.auto import tqdm
 
 _WARM_UP = 0.1  # share of the steps over which the rate rises
@@ -53,7 +55,8 @@ def descend(
     -------
     losses, held_out : list of float
         Mean loss and held-out loss of each epoch. With ``validate`` the module returns
-        to its best state.
+        to its best state, as it does when a key interrupts the fit; without, it stays
+        as it is then.
 
     Raises
     ------
@@ -74,32 +77,40 @@ def descend(
     )
     losses, held_out, best, best_epoch = [], [], None, 0
     epochs = tqdm(range(max_iter), desc=name, disable=not verbose)
-    for epoch in epochs:
-        total = 0.0
-        order = torch.randperm(n_rows, generator=generator)
-        for rows in order.tensor_split(n_batches):
-            loss = loss_of(rows)
-            descent.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(module.parameters(), _LARGEST_GRADIENT)
-            descent.step()
-            rate.step()
-            total += loss.item() * len(rows)
-        losses.append(total / n_rows)
-        if not math.isfinite(losses[-1]):
-            raise ValueError(
-                f"The fit of the {name} diverged: the loss of epoch {epoch + 1} is "
-                f"{losses[-1]}. Lower learning_rate, now {learning_rate:g}."
-            )
-        epochs.set_postfix(loss=losses[-1])
-        if validate is None:
-            continue
-        held_out.append(validate())
-        epochs.set_postfix(loss=losses[-1], held_out=held_out[-1])
-        if best is None or held_out[-1] < held_out[best_epoch]:
-            best, best_epoch = copy.deepcopy(module.state_dict()), epoch
-        elif patience is not None and epoch - best_epoch >= patience:
-            break
+    try:
+        for epoch in epochs:
+            total = 0.0
+            order = torch.randperm(n_rows, generator=generator)
+            for rows in order.tensor_split(n_batches):
+                loss = loss_of(rows)
+                descent.zero_grad()
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(module.parameters(), _LARGEST_GRADIENT)
+                descent.step()
+                rate.step()
+                total += loss.item() * len(rows)
+            losses.append(total / n_rows)
+            if not math.isfinite(losses[-1]):
+                raise ValueError(
+                    f"The fit of the {name} diverged: the loss of epoch {epoch + 1} is "
+                    f"{losses[-1]}. Lower learning_rate, now {learning_rate:g}."
+                )
+            epochs.set_postfix(loss=losses[-1])
+            if validate is None:
+                continue
+            held_out.append(validate())
+            epochs.set_postfix(loss=losses[-1], held_out=held_out[-1])
+            if best is None or held_out[-1] < held_out[best_epoch]:
+                best, best_epoch = copy.deepcopy(module.state_dict()), epoch
+            elif patience is not None and epoch - best_epoch >= patience:
+                break
+    except KeyboardInterrupt:
+        warnings.warn(
+            f"The fit of the {name} was interrupted after {len(losses)} of {max_iter} "
+            "epochs; it has the best state so far.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
     epochs.close()
     if best is not None:
         module.load_state_dict(best)
