@@ -31,6 +31,8 @@ SAMPLES, QUICK_SAMPLES = 4000, 200
 UNITS, WIDTH = 64, 32
 EXACT, FLOOR = "exact energy, all candidates", "draws from the law itself"
 LEARNED = (BOLTZMANN, MLP)
+# (candidates, rounds) of the dearer choices: as many energies, at the fewest steps.
+DEARER = ((64, 1), (8, 8))
 
 
 class Law:
@@ -85,7 +87,7 @@ class ExactGuide(CandidateGuide):
         super().__init__(SYMBOLS)
         self.law = law
 
-    def choose(self, noisy, logits, n_candidates, *, generator=None):
+    def choose(self, noisy, logits, n_candidates, *, n_rounds=1, generator=None):
         """Draw from mu exp(-E) over all candidates."""
         tokens = noisy.clone()
         for rows, hidden, log_mu, energy in self.energies(noisy, logits):
@@ -146,8 +148,8 @@ def guide_of(kind, seed, quick, *, name="toy", units=UNITS, steps=350, **more):
     )
 
 
-def distances(kind, seed, quick):
-    """Return the distance at each number of steps."""
+def distances(kind, seed, quick, n_candidates=CANDIDATES, n_rounds=1):
+    """Return the distance at each number of steps, of dearer choices at the fewest."""
     law, n = law_of(seed), QUICK_SAMPLES if quick else SAMPLES
     g = torch.Generator().manual_seed(2000 + seed)
     if kind == FLOOR:
@@ -157,7 +159,8 @@ def distances(kind, seed, quick):
     guide = ExactGuide(law) if exact else guide_of(kind, seed, quick)
     batch = 500 if exact else 2500
     found = []
-    for n_steps in (STEPS[0],) if exact else STEPS:
+    dearer = n_candidates * n_rounds > CANDIDATES
+    for n_steps in STEPS[:1] if exact or dearer else STEPS:
         drawn = [
             decode(
                 backbone,
@@ -165,7 +168,8 @@ def distances(kind, seed, quick):
                 mask_token=SYMBOLS,
                 n_steps=n_steps,
                 guide=guide,
-                n_candidates=CANDIDATES,
+                n_candidates=n_candidates,
+                n_rounds=n_rounds,
                 generator=g,
             )[-1]
             for start in range(0, n, batch)
@@ -177,27 +181,40 @@ def distances(kind, seed, quick):
 def toy(quick):
     """Return the distance of every contestant at every number of steps."""
     seeds = 1 if quick else _diffusion_guides.SEEDS
-    kinds = (UNGUIDED, RANDOM, OWN, MLP, BOLTZMANN, EXACT, FLOOR)
-    runs = {kind: [] for kind in kinds}
+    cheap = [(kind, CANDIDATES, 1) for kind in (UNGUIDED, RANDOM, OWN, MLP, BOLTZMANN)]
+    dearer = [(kind, *how) for how in DEARER for kind in (OWN, MLP, BOLTZMANN)]
+    ends = [(kind, CANDIDATES, 1) for kind in (EXACT, FLOOR)]
+    runs = {contest: [] for contest in cheap + dearer + ends}
     for seed in range(seeds):
-        for kind in kinds:
-            run = kept_figures(
-                f"toy{'_quick' if quick else ''}_tv_{kind.split()[0]}_{seed}",
-                lambda kind=kind, seed=seed: distances(kind, seed, quick),
+        for (kind, n_candidates, n_rounds), run in runs.items():
+            how = f"_{n_candidates}x{n_rounds}" * ((n_candidates, n_rounds) in DEARER)
+            run.append(
+                kept_figures(
+                    f"toy{'_quick' if quick else ''}_tv_{kind.split()[0]}{how}_{seed}",
+                    functools.partial(
+                        distances, kind, seed, quick, n_candidates, n_rounds
+                    ),
+                )
             )
-            print(f"  {seed}, {kind}: {run}", flush=True)
-            runs[kind].append(run)
-    found = {kind: np.array(runs[kind]) for kind in kinds}
+            print(f"  {seed}, {kind}{how}: {run[-1]}", flush=True)
+    found = {contest: np.array(run) for contest, run in runs.items()}
     rows = []
-    for kind in kinds:
-        row = {"candidates chosen by": kind, "seeds": seeds}
+    for contest, distance in found.items():
+        row = {"candidates chosen by": _name(*contest), "seeds": seeds}
         for k, n_steps in enumerate(STEPS):
-            ours = found[kind][:, k]
+            ours = distance[:, k]
             row[f"TV, {n_steps} steps"] = "" if np.isnan(ours).any() else _figure(ours)
-        cut = 1 - found[kind][:, 0] / found[UNGUIDED][:, 0]
+        cut = 1 - distance[:, 0] / found[UNGUIDED, CANDIDATES, 1][:, 0]
         row["cut at 4 steps"] = _figure(cut, "{:+.0%} ± {:.0%}")
         rows.append(row)
     return {"rows": rows}
+
+
+def _name(kind, n_candidates, n_rounds):
+    """Return what a row is called: what differs from one choice among eight."""
+    if n_rounds > 1:
+        return f"{kind}, {n_rounds} rounds of {n_candidates}"
+    return kind if n_candidates == CANDIDATES else f"{kind}, {n_candidates} candidates"
 
 
 def _figure(values, form="{:.3f} ± {:.3f}"):

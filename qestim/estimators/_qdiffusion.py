@@ -58,6 +58,10 @@ class QDiffusionGenerator(SequenceScores):
     n_candidates : int, default=8
         Candidates to choose from at each step, and in training the false ones a
         sequence.
+    n_rounds : int, default=1
+        Choices at each step. One more draws some of the chosen candidate's tokens again
+        and chooses anew; with the rounds the law comes closer to the guide's, at as
+        many energies each but no call of the denoiser.
     guide_window : tuple of two floats, default=(0.0, 1.0)
         Times between 0 (tokens) and 1 (masks) at which the guide chooses.
     remask : {"ancestral", "confidence"}, default="ancestral"
@@ -130,6 +134,7 @@ class QDiffusionGenerator(SequenceScores):
         "n_hidden": [Interval(Integral, 1, None, closed="left")],
         "n_steps": [Interval(Integral, 1, None, closed="left")],
         "n_candidates": [Interval(Integral, 1, None, closed="left")],
+        "n_rounds": [Interval(Integral, 1, None, closed="left")],
         "guide_window": [tuple, list],
         "remask": [StrOptions({"ancestral", "confidence"})],
         "width": [Interval(Integral, 4, None, closed="left")],
@@ -154,6 +159,7 @@ class QDiffusionGenerator(SequenceScores):
         n_hidden=64,
         n_steps=16,
         n_candidates=8,
+        n_rounds=1,
         guide_window=(0.0, 1.0),
         remask="ancestral",
         width=64,
@@ -174,6 +180,7 @@ class QDiffusionGenerator(SequenceScores):
         self.n_hidden = n_hidden
         self.n_steps = n_steps
         self.n_candidates = n_candidates
+        self.n_rounds = n_rounds
         self.guide_window = guide_window
         self.remask = remask
         self.width = width
@@ -203,7 +210,8 @@ class QDiffusionGenerator(SequenceScores):
         Returns
         -------
         self : QDiffusionGenerator
-            The fitted generator.
+            The fitted generator. A key that interrupts one of the two fits ends that
+            one, with a warning; it has the best state so far.
 
         Raises
         ------
@@ -300,6 +308,7 @@ class QDiffusionGenerator(SequenceScores):
                 n_steps=self.n_steps,
                 guide=self.guide_,
                 n_candidates=self.n_candidates,
+                n_rounds=self.n_rounds,
                 window=self.guide_window,
                 remask=self.remask,
                 generator=generator,

@@ -64,6 +64,11 @@ class CandidateGuide(torch.nn.Module):
     drawn from :math:`\mu`, one is taken with probability proportional to
     :math:`e^{-E}`; its law differs from the target by a term of order 1 / k.
 
+    Further rounds lead from there to the target itself, whatever k: some of the chosen
+    candidate's new tokens are drawn again k - 1 times, the others stay, and the choice
+    is made anew with the present candidate among the k. Such a step leaves the target
+    as it is [1]_, since the denoiser draws the tokens independently.
+
     A guide defines ``energy(noisy, candidates, logits, *, generator=None)``, of shape
     (batch, n_candidates); the generator is for energies that are estimated by draws.
 
@@ -71,6 +76,12 @@ class CandidateGuide(torch.nn.Module):
     ----------
     n_tokens : int
         Size of the vocabulary; ``n_tokens`` is the mask.
+
+    References
+    ----------
+    .. [1] Andrieu, Lee and Vihola, "Uniform ergodicity of the iterated conditional SMC
+           and geometric ergodicity of particle Gibbs samplers", Bernoulli 24, 842
+           (2018), section 2 (iterated sampling importance resampling).
     """
 
     energy: Callable[..., torch.Tensor]
@@ -81,7 +92,7 @@ class CandidateGuide(torch.nn.Module):
         self.mask_token = n_tokens
 
     @torch.no_grad()
-    def choose(self, noisy, logits, n_candidates, *, generator=None):
+    def choose(self, noisy, logits, n_candidates, *, n_rounds=1, generator=None):
         """Return one candidate a sequence.
 
         Parameters
@@ -92,6 +103,8 @@ class CandidateGuide(torch.nn.Module):
             Of the denoiser.
         n_candidates : int
             Candidates to choose from.
+        n_rounds : int, default=1
+            Choices, each among so many candidates.
         generator : torch.Generator, default=None
             Source of randomness.
 
@@ -103,12 +116,35 @@ class CandidateGuide(torch.nn.Module):
         candidates = draw_candidates(
             noisy, logits, self.mask_token, n_candidates, generator=generator
         )
-        if n_candidates > 1:
-            energy = self.energy(noisy, candidates, logits, generator=generator)
-            weights = (-energy).softmax(1)
-            index = torch.multinomial(weights, 1, generator=generator)
-            return candidates[torch.arange(len(noisy)), index[:, 0]]
-        return candidates[:, 0]
+        if n_candidates == 1:
+            return candidates[:, 0]
+        tokens = self._pick(noisy, candidates, logits, generator)
+        for _ in range(n_rounds - 1):
+            candidates = self._neighbours(
+                noisy, tokens, logits, n_candidates, generator
+            )
+            tokens = self._pick(noisy, candidates, logits, generator)
+        return tokens
+
+    def _pick(self, noisy, candidates, logits, generator):
+        energy = self.energy(noisy, candidates, logits, generator=generator)
+        weights = (-energy).softmax(1)
+        index = torch.multinomial(weights, 1, generator=generator)
+        return candidates[torch.arange(len(noisy)), index[:, 0]]
+
+    def _neighbours(self, noisy, tokens, logits, n_candidates, generator):
+        """Return tokens first, then others that share a random part of them."""
+        fresh = draw_candidates(
+            noisy, logits, self.mask_token, n_candidates, generator=generator
+        )
+        where = {"generator": generator, "device": noisy.device}
+        share = torch.rand((len(noisy), 1), **where)
+        redrawn = (noisy == self.mask_token) & (
+            torch.rand(noisy.shape, **where) < share
+        )
+        candidates = torch.where(redrawn[:, None], fresh, tokens[:, None])
+        candidates[:, 0] = tokens
+        return candidates
 
     def contrast(self, noisy, tokens, logits, n_negatives, *, generator=None):
         r"""Return the loss of telling the truth from the denoiser's own candidates.

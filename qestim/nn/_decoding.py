@@ -15,6 +15,7 @@ def decode(
     n_steps,
     guide=None,
     n_candidates=8,
+    n_rounds=1,
     window=(0.0, 1.0),
     remask="ancestral",
     generator=None,
@@ -38,10 +39,12 @@ def decode(
     n_steps : int
         Steps, one call of the backbone each.
     guide : object, default=None
-        With ``choose(noisy, logits, n_candidates, generator=...)``, as `EnergyGuide`;
-        None draws the masked tokens independently.
+        With ``choose(noisy, logits, n_candidates, n_rounds=..., generator=...)``, as
+        `EnergyGuide`; None draws the masked tokens independently.
     n_candidates : int, default=8
         Candidates the guide chooses from.
+    n_rounds : int, default=1
+        Choices a step, see `CandidateGuide`; the backbone is called once all the same.
     window : (float, float), default=(0.0, 1.0)
         Times, ends included, at which the guide chooses.
     remask : {"ancestral", "confidence"}, default="ancestral"
@@ -88,7 +91,9 @@ def decode(
         times = torch.full((len(noisy),), t, device=tokens.device)
         logits = backbone.logits(noisy, times).float()
         if guide is not None and window[0] <= t <= window[1]:
-            full = guide.choose(noisy, logits, n_candidates, generator=generator)
+            full = guide.choose(
+                noisy, logits, n_candidates, n_rounds=n_rounds, generator=generator
+            )
         else:
             full = draw_candidates(noisy, logits, mask_token, 1, generator=generator)
             full = full[:, 0]

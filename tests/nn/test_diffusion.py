@@ -36,7 +36,7 @@ class Exact(CandidateGuide):
         super().__init__(V)
         self.truth = truth
 
-    def choose(self, noisy, logits, n_candidates, *, generator=None):
+    def choose(self, noisy, logits, n_candidates, *, n_rounds=1, generator=None):
         p = self.truth.posterior(noisy)
         return self.truth.states[torch.multinomial(p, 1, generator=generator)[:, 0]]
 

@@ -81,13 +81,14 @@ def test_gradients_of_the_free_energy_are_those_of_the_sum():
 
 
 @pytest.mark.parametrize("sampler", [None, BoltzmannSampler(num_sweeps=50)])
-def test_coupled_hidden_units_have_the_variational_bound(sampler):
+def test_coupled_hidden_units_have_the_variational_bound(sampler, generator):
     guide = guide_of("full", num_reads=200, sampler=sampler)
     with torch.no_grad():
         guide.machine.J.mul_(0.5)
     visible = visible_values()
     assert not guide.exact
-    gap = guide.free_energy(visible).detach().double() - enumerated(guide, visible)
+    bound = guide.free_energy(visible, generator=generator).detach().double()
+    gap = bound - enumerated(guide, visible)
     assert gap.min() > -0.02
     assert gap.max() < 0.3
     assert guide.n_calls == (sampler is not None)
@@ -137,6 +138,28 @@ def test_the_chosen_candidates_follow_the_weights(generator):
     drawn = guide.choose(noisy, torch.zeros(4000, L, V), 64, generator=generator)
     found = torch.bincount(drawn[:, 0], minlength=V) / 4000
     assert torch.allclose(found, wanted, atol=0.03)
+
+
+def test_rounds_lead_to_the_law_with_two_candidates(generator):
+    guide, n = guide_of(), 4000
+    # Two masks; the energy wants them equal, and the first to be a large number.
+    wanted = 2.0 * torch.eye(V) + 0.5 * torch.arange(V)[:, None]
+    guide.energy = lambda _, candidates, *__, **more: (
+        -wanted[candidates[:, :, 1], candidates[:, :, 4]]
+    )
+    noisy = torch.zeros(n, L, dtype=torch.int64)
+    noisy[:, [1, 4]] = V
+    logits = torch.randn(1, L, V, generator=generator).expand(n, -1, -1)
+    log_mu = logits[0].log_softmax(1)
+    law = (log_mu[1][:, None] + log_mu[4] + wanted).flatten().softmax(0)
+
+    def distance(n_rounds):
+        drawn = guide.choose(noisy, logits, 2, n_rounds=n_rounds, generator=generator)
+        assert torch.equal(drawn[:, [0, 2, 3, 5]], noisy[:, [0, 2, 3, 5]])
+        found = torch.bincount(V * drawn[:, 1] + drawn[:, 4], minlength=V * V) / n
+        return 0.5 * float((found - law).abs().sum())
+
+    assert distance(30) < 0.05 < 0.1 < distance(1)
 
 
 def test_filling_changes_no_energy(generator):
