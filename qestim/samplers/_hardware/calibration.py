@@ -134,7 +134,8 @@ def fit(backend, problems, reads, evaluations=120):
         values = low + (high - low) * np.clip(place, 0, 1)
         values = np.where(logs, np.exp(values), values)
         return clone(backend).set_params(
-            **dict(zip(names, map(float, values), strict=True)), restart_after=None
+            **dict(zip(names, map(float, values), strict=True)),
+            restart_after=None,  # no call of the fit is to be lost
         )
 
     def loss(place):
@@ -171,7 +172,8 @@ def fit(backend, problems, reads, evaluations=120):
         ),
         key=lambda found: found.fun,
     )
-    return fresh(emulator(best.x))
+    found = fresh(emulator(best.x))
+    return found.set_params(restart_after=backend.restart_after)
 
 
 def fresh(backend):

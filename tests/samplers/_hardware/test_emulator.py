@@ -116,7 +116,8 @@ def test_calibration_finds_the_machine():
     )
     problems = matrices(4, seed=1)
     reads = answers(theirs, problems, [150] * 4)
-    ours = CIMEmulatorBackend(num_steps=100).calibrate(problems, reads)
+    start = CIMEmulatorBackend(num_steps=100, restart_after=5000)
+    ours = start.calibrate(problems, reads)
     assert ours.max_spins == 550
     held_out = matrices(4, seed=2)
     wanted = answers(fresh(theirs), held_out, [400] * 4, 100)
@@ -130,6 +131,7 @@ def test_calibration_finds_the_machine():
         ]
         return np.mean([[abs(a[k] - b[k]) for k in a] for a, b in pairs])
 
+    assert ours.restart_after == 5000
     assert distance(after) < 0.03
     assert distance(after) < distance(before) / 3
 
