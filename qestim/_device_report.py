@@ -9,8 +9,16 @@ from sklearn.base import clone
 
 from qestim.exceptions import HardwareSizeError
 from qestim.qubo import IsingArrays
-from qestim.samplers import BaseSampler, SimulatedAnnealingSampler
+from qestim.samplers import (
+    BaseSampler,
+    CIMEmulatorBackend,
+    HardwareSampler,
+    SimulatedAnnealingSampler,
+)
+from qestim.samplers._hardware.backend import submissions
 from qestim.samplers._hardware.encoding import encode
+
+_ENCODING = ("num_auxiliary", "clip_quantile", "split_bits")
 
 
 @dataclass(frozen=True)
@@ -22,7 +30,8 @@ class DeviceReport:
     fits : bool
         Whether every model is within the machine's spins.
     machine_spins : int
-        Spins of the largest model, the auxiliary one included.
+        Spins of the largest model, auxiliary ones and copies included; where it does
+        not fit, that it needs at least.
     max_spins : int
         Spins of the machine.
     bits : int or None
@@ -73,13 +82,17 @@ class _Recorder(BaseSampler):
         **BaseSampler._parameter_constraints,
         "backend": "no_validation",
         "seen": "no_validation",
+        "settings": "no_validation",
     }
     initial_states = time_limit = target_energy = num_threads = None
     aggregate = False
 
-    def __init__(self, backend=None, *, seen=None, num_reads=None, seed=None):
+    def __init__(
+        self, backend=None, *, seen=None, settings=None, num_reads=None, seed=None
+    ):
         self.backend = backend
         self.seen = seen
+        self.settings = settings
         self.num_reads = num_reads
         self.seed = seed
 
@@ -91,12 +104,12 @@ class _Recorder(BaseSampler):
         return {"distribution": "ground_state", "scale_free": True}
 
     def _sample_ising(self, model, initial, num_reads, seed):
-        self.seen.append(_examine(model, self.backend, num_reads))
+        self.seen.append(_examine(model, self.backend, num_reads, self.settings))
         inner = SimulatedAnnealingSampler(num_sweeps=10, num_threads=1)
         return inner._sample_ising(model, None, num_reads, seed)
 
 
-def _examine(model, backend, num_reads):
+def _examine(model, backend, num_reads, settings):
     """Return spins, errors, calls, reads and seconds of one call's model."""
     found = {
         "spins": len(model) + bool(np.any(model.h)),
@@ -104,19 +117,19 @@ def _examine(model, backend, num_reads):
         "max": 0.0,
         "zeroed": 0.0,
     }
-    calls = -(-num_reads // backend.max_reads)
-    if not model.value.any():
-        calls = 0  # answered without the machine
-    asked = [backend.max_reads] * calls
-    if calls:
-        last = num_reads - (calls - 1) * backend.max_reads
-        asked[-1] = max(last, backend.min_reads)
+    limits = backend.min_reads, backend.max_reads
+    calls = submissions(num_reads, settings.num_gauges, *limits)
+    # A model without couplings is answered without the machine.
+    asked = [reads for _, _, reads in calls] if model.value.any() else []
     model_time = getattr(backend, "modelled_seconds", lambda reads: 0.0)
-    found |= {"calls": calls, "reads": num_reads}
+    found |= {"calls": len(asked), "reads": num_reads}
     found["seconds"] = sum(model_time(reads) for reads in asked)
+    options = {name: getattr(settings, name) for name in _ENCODING}
     try:
-        report = encode(model, backend.max_spins, backend.bits).report
+        report = encode(model, backend.max_spins, backend.bits, **options).report
     except HardwareSizeError:
+        # Copies and auxiliary spins that were asked for may be what is too much.
+        found["spins"] = max(found["spins"], backend.max_spins + 1)
         return found
     found["spins"] = report["machine_spins"]
     found["rms"], found["max"] = report["rms_rel_error"], report["max_rel_error"]
@@ -127,7 +140,7 @@ def _examine(model, backend, num_reads):
 def device_report(estimator_or_bqm, backend, X=None, y=None, *, num_reads=100):
     """Say before a job is submitted whether it fits a machine, and what it costs.
 
-    A model is encoded as `HardwareSampler` would encode it by default. An
+    A model is encoded as the `HardwareSampler` at hand would encode it. An
     estimator is cloned and fitted to the data with a quick annealer in the place of its
     `sampler`, and the calls, their models and their reads are noted; nothing is
     submitted. The rehearsal takes as long as such a fit does.
@@ -136,8 +149,10 @@ def device_report(estimator_or_bqm, backend, X=None, y=None, *, num_reads=100):
     ----------
     estimator_or_bqm : dimod.BinaryQuadraticModel, Problem or estimator
         A model, an object with ``to_bqm``, or an estimator with a parameter `sampler`.
-    backend : Backend
-        The machine.
+    backend : Backend or HardwareSampler
+        The machine. Of a `HardwareSampler` its machine, and its `num_auxiliary`,
+        `clip_quantile`, `split_bits` and `num_gauges`; beside a bare machine those of
+        the estimator's own `HardwareSampler`, else the defaults.
     X : array-like of shape (n_samples, n_features), default=None
         The data that the estimator is to be fitted to.
     y : array-like, default=None
@@ -166,9 +181,15 @@ def device_report(estimator_or_bqm, backend, X=None, y=None, *, num_reads=100):
     machine: 1 calls, 100 reads, 60 s as modelled
     """
     model = estimator_or_bqm
+    settings = HardwareSampler()
+    if isinstance(backend, HardwareSampler):
+        settings = backend
+        backend = CIMEmulatorBackend() if backend.backend is None else backend.backend
+    elif isinstance(getattr(model, "sampler", None), HardwareSampler):
+        settings = model.sampler
     if not hasattr(model, "fit"):
         bqm = model if isinstance(model, dimod.BinaryQuadraticModel) else model.to_bqm()
-        seen = [_examine(IsingArrays.from_bqm(bqm), backend, num_reads)]
+        seen = [_examine(IsingArrays.from_bqm(bqm), backend, num_reads, settings)]
     else:
         name = type(model).__name__
         if "sampler" not in model.get_params():
@@ -184,7 +205,7 @@ def device_report(estimator_or_bqm, backend, X=None, y=None, *, num_reads=100):
         seen = []
         own = getattr(model.sampler, "num_reads", None)
         rehearsal = clone(model).set_params(
-            sampler=_Recorder(backend, seen=seen, num_reads=own)
+            sampler=_Recorder(backend, seen=seen, settings=settings, num_reads=own)
         )
         rehearsal.fit(X) if y is None else rehearsal.fit(X, y)
         if not seen:

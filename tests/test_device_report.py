@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import warnings
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
 from qestim import BoltzmannPrior, QBMVAETransformer, device_report
+from qestim.exceptions import PrecisionWarning
 from qestim.qubo import IsingArrays, MaxCutProblem
 from qestim.samplers import CIMEmulatorBackend, HardwareSampler
 
@@ -42,6 +45,52 @@ def test_what_does_not_fit():
 
 def _small():
     return CIMEmulatorBackend(max_spins=20)
+
+
+def test_the_settings_of_the_sampler_count():
+    rng = np.random.default_rng(1)
+    J = np.triu(rng.standard_normal((9, 9)), 1)
+    J[0, 1] *= 20
+    model = IsingArrays.from_matrix(J + J.T, rng.standard_normal(9))
+    machine = CIMEmulatorBackend(bits=5, max_reads=30)
+    options = {"split_bits": 7, "num_auxiliary": 2, "num_gauges": 3}
+    for more in (options, {"clip_quantile": 0.9}):
+        sampler = HardwareSampler(machine, num_reads=100, seed=0, **more)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PrecisionWarning)
+            info = sampler.sample_arrays(model.dense, model.h).info
+        report = device_report(model, sampler)
+        assert report.machine_spins == info["machine_spins"]
+        assert report.rms_rel_error == info["rms_rel_error"]
+        assert report.calls == info["calls"]
+        assert report.seconds == pytest.approx(info["modelled_seconds"], rel=1e-9)
+    plain = device_report(model, machine)
+    assert (
+        plain.machine_spins
+        < device_report(model, HardwareSampler(machine, **options)).machine_spins
+    )
+    tight = HardwareSampler(CIMEmulatorBackend(bits=3, max_spins=12), split_bits=9)
+    assert not device_report(model, tight).fits
+
+
+def test_the_settings_of_an_estimators_sampler_count():
+    X, _ = load_iris(return_X_y=True)
+    machine = CIMEmulatorBackend()
+
+    def calls(**options):
+        sampler = HardwareSampler(machine, num_reads=40, seed=0, **options)
+        model = QBMVAETransformer(
+            4,
+            max_iter=1,
+            prior=BoltzmannPrior(resample_every=2),
+            sampler=sampler,
+            random_state=0,
+        )
+        return device_report(model, machine, X)
+
+    one, four = calls(), calls(num_gauges=4)
+    assert four.calls == 4 * one.calls > 0
+    assert four.reads == one.reads
 
 
 def test_an_estimator_is_rehearsed():

@@ -14,7 +14,7 @@ import numpy as np
 from qestim._sklearn import HasMethods, Interval, StrOptions
 from qestim.exceptions import PrecisionWarning
 from qestim.samplers._base import BaseSampler
-from qestim.samplers._hardware.backend import MachineTask, fingerprint
+from qestim.samplers._hardware.backend import MachineTask, fingerprint, submissions
 from qestim.samplers._hardware.emulator import CIMEmulatorBackend
 from qestim.samplers._hardware.encoding import encode
 from qestim.samplers._hardware.jobs import JobRunner, costs, number_of_states
@@ -46,7 +46,8 @@ class HardwareSampler(BaseSampler):
         Reads; None means one. A machine that gives more at least is asked for that
         and the rest is left out; one that gives fewer at most is asked several times.
     folder : str or path-like, default=None
-        Where jobs are remembered; None forgets them with the call.
+        Where jobs are remembered, under locks of a POSIX system; None forgets them
+        with the call.
     task_name : str, default="qestim"
         First part of the names of jobs.
     num_auxiliary : "auto" or int, default="auto"
@@ -58,7 +59,8 @@ class HardwareSampler(BaseSampler):
         that the others are rounded less; None does not.
     split_bits : int, default=None
         Round to so many bits instead of the machine's, and divide what is then too
-        large over copies of spins; takes more spins.
+        large over copies of spins; takes more spins, and is refused where the machine
+        takes real numbers.
     num_gauges : int, default=1
         Spin-reversal transforms: the reads are divided over so many submissions, the
         second and later ones with a random half of the spins reversed.
@@ -76,7 +78,9 @@ class HardwareSampler(BaseSampler):
         Threads for the energies; None means every core that the process may use.
     time_limit : float, default=None
         Seconds of wall clock within which the reads must be there; then
-        `HardwareTimeoutError`, and the job stays to be fetched.
+        `HardwareTimeoutError`, and the job stays to be fetched. A machine that answers
+        at once (`CallableBackend`, `DimodBackend`) is not interrupted: its call ends by
+        itself, and what it answered late is returned.
     aggregate : bool, default=False
         Merge equal reads and count them.
     verbose : int, default=0
@@ -279,28 +283,20 @@ class HardwareSampler(BaseSampler):
         """Yield (problem in its gauge, task, reads to keep) of every submission."""
         stem = re.sub(r"[^A-Za-z0-9_.-]", "_", self.task_name)[:40]
         machine = getattr(backend, "identity", type(backend).__name__)
-        base, more = divmod(num_reads, self.num_gauges)
-        number = 0
-        for g in range(self.num_gauges):
-            gauged = problem
-            if g > 0:
-                rng = np.random.default_rng([seed, 5, g])
-                size = len(problem.matrix)
-                gauged = problem.reversed(rng.choice(np.array([-1, 1], np.int8), size))
-            left = base + (g < more)
-            while left > 0:
-                wanted = min(left, backend.max_reads)
-                asked = max(wanted, backend.min_reads)
-                left -= wanted
-                digest = fingerprint(gauged.matrix, machine)[:12]
-                name = f"{stem}-{digest}-{asked}-{seed}-{number}"
-                own = np.random.SeedSequence([seed, number]).generate_state(1)
-                yield (
-                    gauged,
-                    MachineTask(name, gauged.matrix, asked, int(own[0])),
-                    wanted,
-                )
-                number += 1
+        gauges = [problem]
+        for g in range(1, self.num_gauges):
+            rng = np.random.default_rng([seed, 5, g])
+            signs = rng.choice(np.array([-1, 1], np.int8), len(problem.matrix))
+            gauges.append(problem.reversed(signs))
+        calls = submissions(
+            num_reads, self.num_gauges, backend.min_reads, backend.max_reads
+        )
+        for number, (g, wanted, asked) in enumerate(calls):
+            matrix = gauges[g].matrix
+            digest = fingerprint(matrix, machine)[:12]
+            name = f"{stem}-{digest}-{asked}-{seed}-{number}"
+            own = np.random.SeedSequence([seed, number]).generate_state(1)
+            yield gauges[g], MachineTask(name, matrix, asked, int(own[0])), wanted
 
     def _warn_of_precision(self, report):
         lost = report["n_zeroed"] / report["n_coefficients"]

@@ -11,6 +11,27 @@ from sklearn.base import BaseEstimator, clone
 from qestim.exceptions import HardwarePrecisionError, HardwareSizeError
 
 
+def submissions(num_reads, num_gauges, min_reads, max_reads):
+    """Yield (gauge, reads to keep, reads to ask for) of every submission of a call.
+
+    Parameters
+    ----------
+    num_reads : int
+        Reads of the call, divided evenly over the gauges.
+    num_gauges : int
+        Gauges.
+    min_reads, max_reads : int
+        Reads of one submission.
+    """
+    base, more = divmod(num_reads, num_gauges)
+    for g in range(num_gauges):
+        left = base + (g < more)
+        while left > 0:
+            wanted = min(left, max_reads)
+            left -= wanted
+            yield g, wanted, max(wanted, min_reads)
+
+
 @dataclass(frozen=True, eq=False)
 class MachineTask:
     """One submission.

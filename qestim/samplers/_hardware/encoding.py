@@ -123,7 +123,15 @@ def encode(
     ------
     HardwareSizeError
         If the spins, the auxiliary one and the copies included, are too many.
+    ValueError
+        If ``split_bits`` is given for a machine of real numbers.
     """
+    if split_bits is not None and bits is None:
+        raise ValueError(
+            f"The 'split_bits' parameter divides coefficients of too many bits over "
+            f"copies of spins; a machine of bits=None takes real numbers. Got "
+            f"{split_bits}; leave it at None, or give the backend's bits."
+        )
     n = len(model)
     fields = int(np.any(model.h))
     if n + fields > max_spins:

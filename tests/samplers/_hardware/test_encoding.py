@@ -219,3 +219,9 @@ def test_several_spins_share_large_fields():
     assert len(encode(model, 99, 8).matrix) == 10  # a quarter of eight
     with pytest.raises(HardwareSizeError, match="5 for its fields"):
         encode(model, 12, 8, num_auxiliary=5)
+
+
+def test_real_numbers_are_not_split():
+    model = IsingArrays.from_matrix([[0.0, 1.3], [1.3, 0.0]])
+    with pytest.raises(ValueError, match=r"'split_bits' .*bits=None.*Got 4"):
+        encode(model, 10, None, split_bits=4)
