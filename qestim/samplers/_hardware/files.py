@@ -4,14 +4,15 @@
 import io
 import json
 import pathlib
-from numbers import Integral
+import time
+from numbers import Integral, Real
 
 import numpy as np
 
 from qestim._sklearn import Interval
 from qestim.exceptions import HardwareResultError
 from qestim.samplers._hardware.backend import Backend
-from qestim.samplers._hardware.store import write_atomically
+from qestim.samplers._hardware.store import read_array, write_atomically
 
 
 class FileBackend(Backend):
@@ -26,6 +27,10 @@ class FileBackend(Backend):
     - ``NAME.problem.json``: ``{"num_reads": ..., "spins": ...}``;
     - ``NAME.answer.csv`` or ``NAME.answer.npy``, put there: a row a read, -1 and 1.
 
+    A table with as many rows as were asked for is taken at once. One with fewer, or one
+    that cannot be read, may still be on its way: it counts only once it has not changed
+    for `settle_seconds`.
+
     Parameters
     ----------
     folder : str or path-like
@@ -36,6 +41,10 @@ class FileBackend(Backend):
         Bits of an entry with its sign; None means real numbers in [-1, 1].
     min_reads, max_reads : int, default=1, 10000
         Reads of one job.
+    settle_seconds : float, default=10.0
+        Seconds without a change after which an answer with fewer reads than were
+        asked for is whole, and one that cannot be read is an error. Raise it where
+        files are copied over a slow line.
 
     Examples
     --------
@@ -58,14 +67,25 @@ class FileBackend(Backend):
         "bits": [Interval(Integral, 2, 53, closed="both"), None],
         "min_reads": [Interval(Integral, 1, None, closed="left")],
         "max_reads": [Interval(Integral, 1, None, closed="left")],
+        "settle_seconds": [Interval(Real, 0, None, closed="left")],
     }
 
-    def __init__(self, folder, *, max_spins=550, bits=8, min_reads=1, max_reads=10_000):
+    def __init__(
+        self,
+        folder,
+        *,
+        max_spins=550,
+        bits=8,
+        min_reads=1,
+        max_reads=10_000,
+        settle_seconds=10.0,
+    ):
         self.folder = folder
         self.max_spins = max_spins
         self.bits = bits
         self.min_reads = min_reads
         self.max_reads = max_reads
+        self.settle_seconds = settle_seconds
 
     def submit(self, task):
         """Write the problem; see `Backend.submit`."""
@@ -86,14 +106,29 @@ class FileBackend(Backend):
     def collect(self, task, ticket):
         """Read the answer if it is there; see `Backend.collect`."""
         answer = pathlib.Path(self.folder) / f"{task.name}.answer.csv"
-        try:
-            if answer.exists():
-                return np.loadtxt(answer, delimiter=",", ndmin=2)
+        if not answer.exists():
             answer = answer.with_suffix(".npy")
-            return np.load(answer, allow_pickle=False) if answer.exists() else None
+            if not answer.exists():
+                return None
+        # The time of the last write here; copies may keep an older one of the content.
+        settled = time.time() - answer.stat().st_ctime >= self.settle_seconds
+        try:
+            if answer.suffix == ".npy":
+                return read_array(answer)  # which knows its own size
+            reads = _read_table(answer)
         except ValueError as error:
+            if not settled:
+                return None
             raise HardwareResultError(
                 f"The answer {answer} cannot be read: {error}. Put the whole file "
                 "there, a row a read, -1 and 1.",
                 task.name,
             ) from error
+        return reads if settled or len(reads) >= task.num_reads else None
+
+
+def _read_table(path):
+    text = path.read_text(encoding="utf-8")
+    if not text.strip():
+        raise ValueError("it is empty")
+    return np.loadtxt(io.StringIO(text), delimiter=",", ndmin=2)

@@ -24,8 +24,9 @@ class JobRunner:
     """Brings tasks to a backend and their reads back.
 
     A job's record goes through ``"intended"`` (before the machine hears of it),
-    ``"submitted"`` (with its ticket) and ``"done"`` (the reads are kept). After a
-    crash the record says where to go on.
+    ``"submitted"`` (with its ticket) and ``"done"`` (the reads are kept), or
+    ``"refused"`` (a machine that answers once gave no reads). After a crash the record
+    says where to go on.
 
     Parameters
     ----------
@@ -75,7 +76,15 @@ class JobRunner:
 
     def _collect(self, task, ticket):
         """Wait for the reads and keep them."""
-        reads = check_reads(task, self._poll(task, ticket))
+        answer = self._poll(task, ticket)
+        try:
+            reads = check_reads(task, answer)
+        except HardwareResultError as error:
+            if self.backend.at_once:
+                # Gone with this call: a later one is to hear what it was.
+                record = self._record(task, "refused", ticket) | {"reason": str(error)}
+                self._remember(task, "refused", self.store.write, record)
+            raise
         if not self._remember(task, "done", self.store.keep, reads):
             self._unkept[task.name] = reads
         record = self._record(task, "done", ticket)
@@ -89,6 +98,12 @@ class JobRunner:
         record = self.store.record(task.name)
         if record is not None:
             self._check_record(task, record)
+            if record["status"] == "refused":
+                raise HardwareResultError(
+                    f"{record['reason']} That was its answer in an earlier call; to "
+                    f"run it again remove {task.name}.json.",
+                    task.name,
+                )
             if record["status"] != "intended":
                 return record["ticket"]
             if not self.backend.idempotent:

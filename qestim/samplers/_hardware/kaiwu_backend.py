@@ -18,7 +18,7 @@ from qestim._sklearn import Interval, StrOptions
 from qestim.samplers._hardware import kaiwu_worker
 from qestim.samplers._hardware.backend import Backend
 from qestim.samplers._hardware.failures import KINDS
-from qestim.samplers._hardware.store import write_atomically
+from qestim.samplers._hardware.store import read_array, write_atomically
 from qestim.samplers._hardware.worker_process import WorkerProcess, is_served
 
 _CURES = {
@@ -37,7 +37,8 @@ class KaiwuBackend(Backend):
     The SDK has wheels for Python 3.10 only. Under another Python it runs in a worker,
     a process of the interpreter named by `python`, which outlives this one: it goes on
     when the program that asked is killed, and the program finds the answer when it is
-    run again. Worker and program speak through the files of `folder`.
+    run again. Worker and program speak through the files of `folder`; they need a POSIX
+    system (Linux, macOS).
 
     The cloud path was tested with the SDK's local solvers and with a copy of its
     interface, not on a machine.
@@ -158,10 +159,24 @@ class KaiwuBackend(Backend):
             return self._ask_here(spool, task)
         answer = spool / f"{task.name}.reads.npy"
         if answer.exists():
-            return np.load(answer, allow_pickle=False)
+            try:
+                return read_array(answer)
+            except ValueError as error:
+                raise exceptions.HardwareResultError(
+                    f"The answer {answer} cannot be read: {error}. Remove that file to "
+                    "ask the machine again.",
+                    task.name,
+                ) from error
         failure = spool / f"{task.name}.error.json"
         if failure.exists():
-            said = json.loads(failure.read_text())
+            try:
+                said = json.loads(failure.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise exceptions.HardwareError(
+                    f"The worker's message {failure} cannot be read: {error}. Remove "
+                    "that file to ask the machine again.",
+                    task.name,
+                ) from error
             # In this order, so that the worker tries again only when asked again.
             (spool / f"{task.name}.request.npz").unlink(missing_ok=True)
             failure.unlink()

@@ -11,7 +11,13 @@ import time
 
 import numpy as np
 
-from qestim.exceptions import HardwareResultError, HardwareTimeoutError
+from qestim.exceptions import (
+    HardwareError,
+    HardwareResultError,
+    HardwareTimeoutError,
+)
+
+_FACTS = {"version", "status", "backend", "ticket"}
 
 
 def write_atomically(path, data):
@@ -33,6 +39,28 @@ def write_atomically(path, data):
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def read_array(path):
+    """Read a ``.npy`` file, whole or not at all.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    array : ndarray
+        Its content.
+
+    Raises
+    ------
+    ValueError
+        If the file is empty, cut off or something else.
+    """
+    with open(path, "rb") as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
 
 
 class MemoryStore:
@@ -66,6 +94,8 @@ class MemoryStore:
 class FolderStore:
     """Records and reads as files: ``NAME.json``, ``NAME.npy``, ``NAME.lock``.
 
+    Locks are those of POSIX systems.
+
     Parameters
     ----------
     folder : str or path-like
@@ -82,7 +112,19 @@ class FolderStore:
     def record(self, name):
         """Return what is known of a job, None if nothing."""
         path = self._path(name, "json")
-        return json.loads(path.read_text()) if path.exists() else None
+        if not path.exists():
+            return None
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(record, dict) or not record.keys() >= _FACTS:
+                raise ValueError(f"it must hold {', '.join(sorted(_FACTS))}")
+        except ValueError as error:
+            raise HardwareError(
+                f"The record {path} cannot be read: {error}. Look at the machine "
+                "whether it has the job; to submit it again remove that file.",
+                name,
+            ) from error
+        return record
 
     def write(self, name, record):
         """Remember what is known of a job."""
@@ -95,7 +137,7 @@ class FolderStore:
         if not path.exists():
             return None
         try:
-            return np.load(path, allow_pickle=False)
+            return read_array(path)
         except ValueError as error:
             raise HardwareResultError(
                 f"The kept reads {path} cannot be read: {error}. Remove that file to "
@@ -119,10 +161,12 @@ class FolderStore:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
-                    if seconds is not None and time.monotonic() - start > seconds:
+                    waited = time.monotonic() - start
+                    if seconds is not None and waited > seconds:
                         raise HardwareTimeoutError(
-                            f"Another process has held the job {name} for {seconds:g} "
-                            "s. Wait for it or raise time_limit.",
+                            f"Another process holds the job {name}; waited {waited:.1f}"
+                            " s for it, until time_limit. Wait for it or raise "
+                            "time_limit.",
                             name,
                         ) from None
                     time.sleep(0.05)
