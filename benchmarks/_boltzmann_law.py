@@ -80,6 +80,13 @@ class RandomStarts:
         return self.machine.sweep(spins, self.sweeps, generator=self.generator)
 
 
+def settled(chains):
+    """Let persistent chains take as many sweeps as a polish has."""
+    for _ in range(-(-_POLISH // chains.n_sweeps)):
+        chains.step()
+    return chains
+
+
 def phases(machine, reads, seed):
     """Return the negative phases to compare, each a callable that builds one."""
 
@@ -91,17 +98,15 @@ def phases(machine, reads, seed):
         return kind(machine, samplers()[name], 1, generator, rng, **settings)
 
     return {
-        "PCD": lambda: PersistentChains(machine, fresh()[0], n_chains=reads),
+        "PCD": lambda: settled(PersistentChains(machine, fresh()[0], n_chains=reads)),
         "tempered": lambda: TemperedChains(machine, fresh()[1], n_chains=reads),
         "BoltzmannSampler": lambda: sampled(
             SampledChains, "BoltzmannSampler", n_chains=reads
         ),
         "SA + rescale + polish": lambda: sampled(SampledChains, "SA", n_chains=reads),
         "CIM + rescale + polish": lambda: sampled(SampledChains, "CIM", n_chains=reads),
-        "hybrid, SA": lambda: sampled(HybridChains, "SA", n_chains=reads, share=0.125),
-        "hybrid, CIM": lambda: sampled(
-            HybridChains, "CIM", n_chains=reads, share=0.125
-        ),
+        "hybrid, SA": lambda: sampled(HybridChains, "SA", n_chains=reads),
+        "hybrid, CIM": lambda: sampled(HybridChains, "CIM", n_chains=reads),
         "SA, raw": lambda: Raw(machine, samplers()["SA"], reads, fresh()[1]),
         "CIM, raw": lambda: Raw(machine, samplers()["CIM"], reads, fresh()[1]),
         CONTROL: lambda: RandomStarts(machine, reads, _POLISH, fresh()[0]),
