@@ -3,10 +3,12 @@
 
 import math
 
+import numpy as np
 import torch
 
 from qestim.nn._boltzmann import BoltzmannMachine
 from qestim.nn._hidden import free_energy, mean_field
+from qestim.qubo import IsingArrays
 
 
 class GaussianBoltzmannMachine(torch.nn.Module):
@@ -149,12 +151,18 @@ class GaussianBoltzmannMachine(torch.nn.Module):
         constant : float
             What its log Z lacks to that of this machine.
         """
-        J = -(self.W.T * torch.exp(-self.log_variance)) @ self.W
+        J = self._hidden_form()
         machine = BoltzmannMachine(self.n_units, "full").to(self.W)
         machine.h.copy_(self.h)
-        machine.J.copy_((J + self.hidden.couplings())[machine.row, machine.col])
+        machine.J.copy_(J[machine.row, machine.col])
         volume = 0.5 * (self.log_variance + math.log(2 * math.pi)).sum()
         return machine, (volume - 0.5 * J.trace()).item()
+
+    @torch.no_grad()
+    def _hidden_form(self):
+        """Return couplings of the hidden law; on the diagonal, twice a constant."""
+        pulled = (self.W.T * torch.exp(-self.log_variance)) @ self.W
+        return self.hidden.couplings() - pulled
 
     def log_partition_bracket(self, **settings):
         """Return bounds of log Z, of which those of the hidden law are estimated.
@@ -213,8 +221,12 @@ class GaussianBoltzmannMachine(torch.nn.Module):
 
     def to_ising(self):
         """Return the hidden law as `qestim.qubo.IsingArrays`."""
-        return self.hidden_marginal()[0].to_ising()
+        h, J = self.to_arrays()
+        row, col = np.triu_indices(self.n_units, 1)
+        return IsingArrays(h, row.astype(np.int32), col.astype(np.int32), J[row, col])
 
     def to_arrays(self):
         """Return fields and couplings of the hidden law, as `BoltzmannMachine` does."""
-        return self.hidden_marginal()[0].to_arrays()
+        # One triangle for both: products of matrices are symmetric up to rounding.
+        J = self._hidden_form().triu(1).cpu().double().numpy()
+        return self.h.detach().cpu().double().numpy(), J + J.T
