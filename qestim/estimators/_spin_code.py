@@ -305,7 +305,8 @@ class SpinCodeTransformer(
             check_size_factor(self, size_factor, n)
             return None
         if size_factor is None:
-            return torch.full((n, 1), float(np.median(self.sizes_)))
+            median = float(np.median(self.sizes_))
+            return torch.full((n, 1), median, dtype=torch.float64)
         if np.ndim(size_factor) == 0:
             size_factor = np.full(n, size_factor)
         factor = check_size_factor(self, size_factor, n)

@@ -40,6 +40,12 @@ class Survey:
 
     def add(self, table):
         """Take notice of the rows of a table of `Rows`."""
+        for name, before in (("batch", self.batches), ("size_factor", self._factors)):
+            if self.lengths and bool(before) == (getattr(table, name) is None):
+                raise ValueError(
+                    f"Every chunk or none has a {name}. Chunk {len(self.lengths)}, "
+                    "counted from 0, differs from those before."
+                )
         self.lengths.append(len(table))
         counts = self.scaling.counts
         whole = not counts and not scipy.sparse.issparse(table.X)

@@ -2,6 +2,7 @@
 import numpy as np
 import pytest
 import scipy.sparse
+import torch
 from sklearn.base import clone
 
 from qestim import BoltzmannPrior, QBMVAETransformer
@@ -104,7 +105,10 @@ def test_size_factors_set_the_size_of_the_rows(cells):
     code = model.transform(X[:5])
     median = np.median(X.sum(1))
     rows = model.inverse_transform(code)
-    np.testing.assert_allclose(rows.sum(1), median)
+    np.testing.assert_allclose(rows.sum(1), median, rtol=1e-12)
+    model.sizes_ = model.sizes_ + 1e9 / 3
+    rows = model.inverse_transform(code)
+    np.testing.assert_allclose(rows.sum(1), median + 1e9 / 3, rtol=1e-12)
     rows = model.inverse_transform(code, size_factor=2 * median)
     np.testing.assert_allclose(rows.sum(1), 2 * median)
     # The unit of size factors does not matter.
@@ -117,6 +121,13 @@ def test_size_factors_set_the_size_of_the_rows(cells):
         small().fit(X, size_factor=np.zeros(len(X)))
     with pytest.raises(ValueError, match="likelihoods of counts"):
         small(likelihood="gaussian").fit(X, size_factor=np.ones(len(X)))
+
+
+def test_every_epoch_drops_other_hidden_values(cells, monkeypatch):
+    seeds, seed = [], torch.manual_seed
+    monkeypatch.setattr(torch, "manual_seed", lambda s: [seeds.append(s), seed(s)])
+    small(max_iter=3).fit(cells[0])
+    assert len(set(seeds)) == len(seeds) == 3
 
 
 @pytest.mark.parametrize("likelihood", ["poisson", "nb", "zinb"])

@@ -86,6 +86,9 @@ def test_chunks_that_cannot_work_say_why(cells):
         (lambda: [], {}, "no chunk"),
         (lambda: [(X, batch, batch, 1)], {}, "tuple of 4"),
         (lambda: [X], {"n_iter_no_change": 2}, "memory-mapped CSR"),
+        (lambda: [X, (X, batch)], {}, "none has a batch. Chunk 1"),
+        (lambda: [(X, batch), X], {}, "none has a batch. Chunk 1"),
+        (lambda: [(X, None, X.sum(1)), X], {}, "none has a size_factor. Chunk 1"),
     ):
         with pytest.raises(ValueError, match=message):
             small(**params).fit(source)
