@@ -3,6 +3,7 @@
 
 import copy
 from contextlib import contextmanager
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -38,6 +39,14 @@ class TrainedSpinCode(SpinCodeTransformer):
 
     def _prepare(self, X, batch, size_factor, *, known):
         """Return the data as `Rows` of the model's scales, and how many each has."""
+        widths = (
+            [self.n_hidden] if isinstance(self.n_hidden, Integral) else self.n_hidden
+        )
+        if not widths or not all(isinstance(w, Integral) and w > 0 for w in widths):
+            raise ValueError(
+                "The 'n_hidden' parameter must be a positive int, or several, one a "
+                f"layer. Got {self.n_hidden!r}."
+            )
         tables = self._tables(X, batch, size_factor, reset=not known)
         survey = self._survey(tables)
         if known:

@@ -387,6 +387,9 @@ def test_what_cannot_work_says_why(digits):
     X = digits[0]
     with pytest.raises(ValueError, match="must be an instance"):
         small(sampler=SimulatedAnnealingSampler).fit(X)
+    for widths in ((), (0,), (8, "8"), [8.5]):
+        with pytest.raises(ValueError, match="'n_hidden' parameter must be a positive"):
+            small(n_hidden=widths).fit(X)
     with pytest.raises(ValueError, match="'device' parameter"):
         small(device="abacus").fit(X)
     with pytest.raises(ValueError, match="beta must be positive"):

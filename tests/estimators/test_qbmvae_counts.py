@@ -117,6 +117,12 @@ def test_size_factors_set_the_size_of_the_rows(cells):
         for factor in (1.0, 1e-3)
     )
     np.testing.assert_allclose(one.transform(X), other.transform(X), atol=1e-4)
+    # Rows that are drawn have the sizes of the fit, in counts: here a few large ones.
+    factor = np.where(np.arange(len(X)) % 10 == 0, 5.0, 1.0)
+    drawn = small(max_iter=1).fit(X, size_factor=factor).sample(2000).sum(1)
+    mean = X.sum(1).mean() / factor.mean()
+    assert np.mean(drawn > 3 * mean) == pytest.approx(0.1, abs=0.02)
+    assert drawn.mean() == pytest.approx(X.sum(1).mean(), rel=0.1)
     with pytest.raises(ValueError, match="positive and finite"):
         small().fit(X, size_factor=np.zeros(len(X)))
     with pytest.raises(ValueError, match="likelihoods of counts"):
