@@ -52,6 +52,11 @@ class Corpus:
     """A text as tokens: windows of the first nine tenths, and of the last."""
 
     def __init__(self, text):
+        if len(text) < 20 * LENGTH:
+            raise SystemExit(
+                f"A text must have at least {20 * LENGTH} characters, of which a tenth "
+                f"is held out. Got {len(text)}."
+            )
         self.characters = sorted(set(text))
         index = {c: k for k, c in enumerate(self.characters)}
         tokens = torch.tensor([index[c] for c in text])
@@ -78,7 +83,7 @@ def corpus_path():
 
 @functools.cache
 def corpus():
-    return Corpus(corpus_path().read_text())
+    return Corpus(corpus_path().read_text(encoding="utf-8"))
 
 
 def denoiser_of(budget):

@@ -21,7 +21,8 @@ class SequenceScores(BaseEstimator):
     def score(self, X, y=None):
         """Return the evidence lower bound of the denoiser, in nats a token.
 
-        It is negative; greater is better. The guide has no part in it.
+        It is negative; greater is better. Of each sequence it bounds the law given the
+        length; the guide has no part in it.
 
         Parameters
         ----------
