@@ -5,7 +5,7 @@ import math
 import warnings
 
 import numpy as np
-from scipy.linalg import cho_solve
+from scipy.linalg import LinAlgError, cho_solve, cholesky
 from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
@@ -133,18 +133,23 @@ class GaussianProcess:
         return k @ self._weights, std, rise, -spread / std[:, None]
 
     def _covariance(self, a, b):
-        square = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
-        r = np.sqrt(5 * np.maximum(square, 0.0))
-        return self._scale * np.exp(-r) * (1 + r + r * r / 3)
+        return self._scale * _matern(_squares(a, b))[0]
 
 
 class _PriorRegressor(GaussianProcessRegressor):
-    """scikit-learn's regressor with a prior over the kernel's parameters."""
+    """scikit-learn's regressor with a prior over the kernel's parameters.
+
+    The slopes of its likelihood by the lengths are summed by matrix products: a table
+    of shape (n, n, d) takes ten times as long.
+    """
 
     def log_marginal_likelihood(
         self, theta=None, eval_gradient=False, clone_kernel=True
     ):
-        found = super().log_marginal_likelihood(theta, eval_gradient, clone_kernel)
+        if theta is None or not eval_gradient:
+            found = super().log_marginal_likelihood(theta, False, clone_kernel)
+        else:
+            found = self._with_slopes(theta)
         if theta is None:
             return found
         d = len(theta) - 2
@@ -154,6 +159,46 @@ class _PriorRegressor(GaussianProcessRegressor):
         if eval_gradient:
             return found[0] - 0.5 * off @ off, found[1] - off / width
         return found - 0.5 * off @ off
+
+    def _with_slopes(self, theta):
+        """Return the likelihood, and its slopes by amplitude, lengths and noise."""
+        n, y = len(self.X_train_), self.y_train_
+        amplitude, noise = np.exp(theta[[0, -1]])
+        scaled = self.X_train_ / np.exp(theta[1:-1])
+        shape, steep = _matern(_squares(scaled, scaled))
+        K = amplitude * shape
+        K[np.diag_indices(n)] += noise + self.alpha
+        try:
+            factor = cholesky(K, lower=True, check_finite=False)
+        except LinAlgError:
+            return -np.inf, np.zeros_like(theta)
+        inverse = cho_solve((factor, True), np.eye(n), check_finite=False)
+        weights = inverse @ y
+        value = -0.5 * (y @ weights + n * math.log(2 * math.pi))
+        value -= np.log(np.diag(factor)).sum()
+        # Twice the slope by an entry of K, then by what the entry depends on.
+        by_entry = np.outer(weights, weights) - inverse
+        pull = amplitude * by_entry * steep
+        by_length = (scaled**2).T @ pull.sum(1) - (scaled * (pull @ scaled)).sum(0)
+        slopes = np.r_[
+            0.5 * amplitude * (by_entry * shape).sum(),
+            by_length,
+            0.5 * noise * np.trace(by_entry),
+        ]
+        return value, slopes
+
+
+def _squares(a, b):
+    """Return the squared distances of the rows of two arrays."""
+    return np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T, 0.0)
+
+
+def _matern(square):
+    """Return the Matern 5/2 correlation at squared distances, and -2 its slope."""
+    r = np.sqrt(5 * square)
+    decay = np.exp(-r)
+    steep = 5 / 3 * decay * (1 + r)
+    return decay * (1 + r + r * r / 3), steep
 
 
 def _typical_length(d):

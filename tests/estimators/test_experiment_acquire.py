@@ -4,6 +4,8 @@
 import numpy as np
 import pytest
 from scipy.stats import norm
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from qestim.estimators._experiment_acquire import (
     ExpectedImprovement,
@@ -12,7 +14,7 @@ from qestim.estimators._experiment_acquire import (
     climb,
 )
 from qestim.estimators._experiment_ensemble import Ensemble
-from qestim.estimators._experiment_gp import GaussianProcess
+from qestim.estimators._experiment_gp import GaussianProcess, _PriorRegressor
 
 
 @pytest.fixture(params=[GaussianProcess, Ensemble])
@@ -114,3 +116,18 @@ def test_a_sum_of_parameters_is_found():
     along = frame[:, np.argmin(lengths)]
     assert abs(along.sum()) > 0.99 * np.sqrt(5)
     assert np.sort(lengths)[1] > 4 * lengths.min()
+
+
+def test_the_likelihood_and_its_slopes_are_scikit_learns():
+    rng = np.random.default_rng(0)
+    X, noise = rng.random((30, 3)), 0.1 * rng.random(30)
+    kernel = ConstantKernel() * Matern(np.ones(3), nu=2.5) + WhiteKernel()
+    ours = _PriorRegressor(kernel, alpha=noise, optimizer=None).fit(X, X.sum(1))
+    for theta in rng.normal(size=(5, 5)):
+        value, slopes = ours._with_slopes(theta)
+        theirs = GaussianProcessRegressor.log_marginal_likelihood(ours, theta, True)
+        assert value == pytest.approx(theirs[0], rel=1e-9)
+        np.testing.assert_allclose(slopes, theirs[1], rtol=1e-7, atol=1e-9)
+    # A matrix that is not positive is as unlikely as can be.
+    ours.alpha = np.full(30, -2.0)
+    assert ours._with_slopes(np.r_[0.0, 5.0, 5.0, 5.0, -20.0])[0] == -np.inf
