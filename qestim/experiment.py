@@ -3,20 +3,24 @@
 
 ``python -m qestim.experiment --config exp_config.txt`` writes the next setting to
 ``exp_input.txt`` and waits for ``exp_output.txt`` with ``cost`` and, if known,
-``uncer`` and ``bad``. Every outcome is kept in a record at once; started again, it goes
-on from there. See docs/guide/experiments.md.
+``uncer`` and ``bad``. An answer is kept as ``exp_output.N.txt``, N the runs so far,
+until the record has it: killed at any time and started again, the program goes on from
+there, and no answer is lost or taken for another run's. See docs/guide/experiments.md.
 """
 
 import argparse
+import math
 import os
 import pathlib
 import sys
 import time
+from numbers import Real
 
 import numpy as np
 
 from qestim.estimators import ExperimentOptimizer
 from qestim.estimators._experiment_archive import read_mloop_text
+from qestim.estimators._experiment_space import Space
 
 _KNOWN = (
     "num_params",
@@ -27,7 +31,9 @@ _KNOWN = (
     "target_cost",
     "max_num_runs_without_better_params",
 )
-_SETTLED = 1.0  # seconds without a change after which a file counts as written
+# Seconds without a change after which an answer counts as written: one that ends with
+# its line, and any other.
+_STILL, _SETTLED = 0.1, 1.0
 
 
 def read_config(path):
@@ -57,6 +63,11 @@ def read_config(path):
     for key in ("min_boundary", "max_boundary"):
         if key not in found:
             raise ValueError(f"{path} needs {key}, a list with a number a parameter.")
+        if not isinstance(found[key], list):
+            raise ValueError(
+                f"{path}: {key} must be a list with a number a parameter. Got "
+                f"{found[key]!r}."
+            )
     low, high = found["min_boundary"], found["max_boundary"]
     names = found.get("param_names") or [f"x{i}" for i in range(len(low))]
     if not len(low) == len(high) == len(names) == found.get("num_params", len(low)):
@@ -76,25 +87,28 @@ def read_config(path):
     return space, limits, [key for key in found if key not in _KNOWN]
 
 
-def exchange(folder, values, timeout, poll=0.05):
+def exchange(folder, values, timeout, number=0, poll=0.05):
     """Hand a setting to the experiment and wait for its answer.
 
     Parameters
     ----------
     folder : path-like
-        Where ``exp_input.txt`` is written and ``exp_output.txt`` appears; the latter
-        is removed once read.
+        Where ``exp_input.txt`` is written and ``exp_output.txt`` appears.
     values : sequence of float
         The setting.
     timeout : float
         Seconds to wait at most.
+    number : int, default=0
+        Runs before this one. Once read, the answer is kept as ``exp_output.N.txt``; one
+        that is there already, from a program that was killed, is taken without asking.
     poll : float, default=0.05
         Seconds between two looks.
 
     Returns
     -------
     outcome : dict
-        ``y`` (the cost, None if bad), ``sigma`` (None where not given) and ``bad``.
+        ``y`` (the cost, None if bad), ``sigma`` (None where not given) and ``bad``. A
+        cost that is not finite means a bad run, as in archives.
 
     Raises
     ------
@@ -104,38 +118,60 @@ def exchange(folder, values, timeout, poll=0.05):
         If the answer has been there for a second and still makes no sense.
     """
     folder = pathlib.Path(folder)
-    answer = folder / "exp_output.txt"
+    answer, kept = folder / "exp_output.txt", folder / f"exp_output.{number}.txt"
+    if kept.exists():
+        return _read_answer(kept.read_text(encoding="utf-8"))
     written = folder / "exp_input.txt.new"
     numbers = ", ".join(repr(float(value)) for value in values)
     written.write_text(f"params = array([{numbers}])\n", encoding="utf-8")
     os.replace(written, folder / "exp_input.txt")
-    end = time.monotonic() + timeout
+    begun = since = time.monotonic()
+    seen = None
     while True:
-        if answer.exists():
+        data = answer.read_bytes() if answer.exists() else None
+        now = time.monotonic()
+        if data != seen:
+            seen, since = data, now
+        # The rest of it may be on its way, even where this much makes sense.
+        needed = _STILL if data and data.endswith(b"\n") else _SETTLED
+        if data is not None and now - since >= needed:
             try:
-                outcome = _read_answer(answer.read_text(encoding="utf-8"))
+                outcome = _read_answer(data.decode("utf-8"))
             except ValueError:
-                # Perhaps half written: an error only once it no longer changes.
-                if time.time() - answer.stat().st_mtime > _SETTLED:
+                if now - since >= _SETTLED:
                     raise
             else:
-                answer.unlink()
+                os.replace(answer, kept)
                 return outcome
-        if time.monotonic() > end:
+        if now - begun > timeout:
             raise TimeoutError(
-                f"No {answer} within {timeout:g} s. The setting stays pending: start "
-                "again with the same record, or raise --timeout."
+                f"No whole {answer} within {timeout:g} s. The setting stays pending: "
+                "start again with the same record, or raise --timeout."
             )
         time.sleep(poll)
 
 
 def _read_answer(text):
     found = read_mloop_text(text, "exp_output.txt")
-    bad = bool(found.get("bad", False))
-    if not bad and "cost" not in found:
-        raise ValueError("exp_output.txt must give 'cost = ...', or 'bad = True'.")
-    sigma = None if bad else found.get("uncer")
-    return {"y": None if bad else found["cost"], "sigma": sigma or None, "bad": bad}
+    bad, cost = bool(found.get("bad", False)), found.get("cost")
+    sigma = found.get("uncer", 0.0)
+    if not bad and not isinstance(cost, Real):
+        raise ValueError(
+            "exp_output.txt must give 'cost = ...', a number, or 'bad = True'. Got "
+            f"{cost!r}."
+        )
+    if not isinstance(sigma, Real) or sigma < 0:
+        raise ValueError(
+            "exp_output.txt must give 'uncer' as a number of at least 0. Got "
+            f"{sigma!r}."
+        )
+    bad = bad or not math.isfinite(cost)
+    known = not bad and math.isfinite(sigma) and sigma > 0
+    return {
+        "y": None if bad else float(cost),
+        "sigma": float(sigma) if known else None,
+        "bad": bad,
+    }
 
 
 def run(optimizer, folder, limits, timeout, report=print):
@@ -148,23 +184,45 @@ def run(optimizer, folder, limits, timeout, report=print):
     folder : path-like
         Where the files are exchanged.
     limits : dict of str to float
-        As of `read_config`.
+        As of `read_config`; all runs of the record count, those of an archive too.
     timeout : float
         Seconds to wait for an answer at most.
     report : callable, default=print
         Takes a line of progress.
     """
-    while len(optimizer.y_) < limits["max_num_runs"]:
-        x = optimizer.pending_[0] if optimizer.pending_ else optimizer.ask()
-        outcome = exchange(folder, x.values(), timeout)
+    folder = pathlib.Path(folder)
+    while not _reached(limits, _costs(optimizer)):
+        number = len(optimizer.y_)
+        if optimizer.pending_:
+            x = optimizer.pending_[0]
+        else:
+            for name in ("exp_output.txt", f"exp_output.{number}.txt"):
+                if (folder / name).exists():
+                    os.replace(folder / name, folder / "exp_output.unasked.txt")
+                    report(f"{name} answers nothing: kept as exp_output.unasked.txt")
+            x = optimizer.ask()
+        outcome = exchange(folder, x.values(), timeout, number)
         optimizer.tell(x, **outcome)
-        costs = np.where(optimizer.bad_, np.inf, optimizer.y_)
-        report(f"run {len(costs)}: cost {outcome['y']}, best {costs.min():g}")
-        since = len(costs) - 1 - int(np.argmin(costs))
-        if costs.min() <= limits["target_cost"]:
-            break
-        if since >= limits["max_num_runs_without_better_params"]:
-            break
+        (folder / f"exp_output.{number}.txt").unlink()
+        cost = "bad" if outcome["bad"] else f"cost {outcome['y']:g}"
+        report(f"run {number + 1}: {cost}, best {_costs(optimizer).min():g}")
+
+
+def _costs(optimizer):
+    return np.where(optimizer.bad_, np.inf, optimizer.y_)
+
+
+def _reached(limits, costs):
+    """Return whether a limit says that these costs are enough."""
+    if len(costs) >= limits["max_num_runs"]:
+        return True
+    if len(costs) == 0:
+        return False
+    since = len(costs) - 1 - int(np.argmin(costs))
+    return bool(
+        costs.min() <= limits["target_cost"]
+        or since >= limits["max_num_runs_without_better_params"]
+    )
 
 
 def main(arguments=None):
@@ -179,6 +237,11 @@ def main(arguments=None):
     -------
     status : int
         0 after a limit was reached, 1 if the experiment did not answer.
+
+    Raises
+    ------
+    SystemExit
+        If the arguments do not fit each other.
     """
     parser = argparse.ArgumentParser(
         prog="python -m qestim.experiment", description=__doc__.split("\n\n")[0]
@@ -198,6 +261,12 @@ def main(arguments=None):
         print(f"Not used from {asked.config}: {', '.join(ignored)}.")
     if pathlib.Path(asked.record).exists():
         optimizer = ExperimentOptimizer.load(asked.record)
+        if optimizer.maximize or optimizer.space != Space(space).specs:
+            parser.error(
+                f"{asked.record} is the record of another experiment: it "
+                f"{'maximises' if optimizer.maximize else 'minimises'} over "
+                f"{optimizer.space}, not the cost over {space}. Give another --record."
+            )
         print(f"Going on from {asked.record}: {len(optimizer.y_)} runs.")
     else:
         options = {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """M-LOOP's files: archives are read, settings handed out, answers taken."""
 
+import pathlib
 import threading
 import time
 
@@ -9,7 +10,7 @@ import pytest
 
 from qestim import ExperimentOptimizer
 from qestim.estimators._experiment_archive import read_mloop_text
-from qestim.experiment import exchange, main, read_config
+from qestim.experiment import exchange, main, read_config, run
 
 CONTROLLER = """mloop_version='3.3.5'
 archive_type='controller'
@@ -117,6 +118,9 @@ def test_the_configuration_is_read(tmp_path):
     path.write_text(CONFIG.replace("[1, 2]", "[1, 2, 3]"))
     with pytest.raises(ValueError, match="one length"):
         read_config(path)
+    path.write_text("min_boundary = 0\nmax_boundary = 1\n")
+    with pytest.raises(ValueError, match="min_boundary must be a list"):
+        read_config(path)
     path.write_text("num_params = 2\n")
     with pytest.raises(ValueError, match="needs min_boundary"):
         read_config(path)
@@ -179,7 +183,117 @@ def test_a_half_written_answer_is_waited_for(tmp_path):
     finish.join()
 
 
-@pytest.mark.parametrize("text", ["cost = [", "uncer = 0.1\n"])
+def test_half_a_number_is_not_taken(tmp_path):
+    answer = tmp_path / "exp_output.txt"
+    answer.write_text("cost = 2")
+    finish = threading.Timer(0.3, answer.write_text, ["cost = 25.5\nbad = False\n"])
+    finish.start()
+    assert exchange(tmp_path, [1.0], timeout=20)["y"] == 25.5
+    finish.join()
+
+
+def test_an_answer_without_an_end_of_line_counts_after_a_second(tmp_path):
+    (tmp_path / "exp_output.txt").write_text("cost = 2")
+    begun = time.monotonic()
+    assert exchange(tmp_path, [1.0], timeout=20)["y"] == 2
+    assert time.monotonic() - begun >= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ("cost = 1\nuncer = 0.5\n", {"y": 1.0, "sigma": 0.5, "bad": False}),
+        ("cost = 1\nuncer = 0\n", {"y": 1.0, "sigma": None, "bad": False}),
+        ("cost = 1\nuncer = nan\n", {"y": 1.0, "sigma": None, "bad": False}),
+        ("cost = nan\nuncer = 0.5\n", {"y": None, "sigma": None, "bad": True}),
+        ("cost = inf\n", {"y": None, "sigma": None, "bad": True}),
+        ("cost = 3\nbad = True\n", {"y": None, "sigma": None, "bad": True}),
+    ],
+)
+def test_answers_are_read(tmp_path, text, outcome):
+    (tmp_path / "exp_output.txt").write_text(text)
+    assert exchange(tmp_path, [1.0], timeout=20) == outcome
+
+
+LIMITS = {
+    "max_num_runs": 3,
+    "target_cost": -np.inf,
+    "max_num_runs_without_better_params": np.inf,
+}
+
+
+def killed(*given, **named):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("step", ["before the record", "after the record"])
+def test_a_kill_between_answer_and_record_loses_nothing(
+    tmp_path, start, monkeypatch, step
+):
+    path = tmp_path / "run.json"
+    optimizer = ExperimentOptimizer(
+        [(0.0, 1.0)], maximize=False, path=path, random_state=0
+    )
+    start(tmp_path, 3, lambda p: f"cost = {p[0]}\n")
+    if step == "before the record":
+        monkeypatch.setattr(optimizer, "tell", killed)
+    else:
+        unlink = pathlib.Path.unlink
+        monkeypatch.setattr(
+            "pathlib.Path.unlink",
+            lambda file: killed() if "output.0" in file.name else unlink(file),
+        )
+    with pytest.raises(KeyboardInterrupt):
+        run(optimizer, tmp_path, LIMITS, timeout=20)
+    monkeypatch.undo()
+    again = ExperimentOptimizer.load(path)
+    assert len(again.pending_) == (step == "before the record")
+    run(again, tmp_path, LIMITS, timeout=20)
+    np.testing.assert_array_equal(again.X_[:, 0], again.y_)
+    assert len(again.y_) == 3
+
+
+def test_what_nobody_asked_for_is_put_aside(tmp_path, start):
+    for name in ("exp_output.txt", "exp_output.0.txt"):
+        (tmp_path / name).write_text("cost = -100\n")
+    optimizer = ExperimentOptimizer([(0.0, 1.0)], maximize=False, random_state=0)
+    start(tmp_path, 1, lambda p: "cost = 7\n")
+    said = []
+    run(optimizer, tmp_path, {**LIMITS, "max_num_runs": 1}, 20, said.append)
+    assert optimizer.y_.tolist() == [7]
+    assert "answers nothing" in said[0]
+    assert (tmp_path / "exp_output.unasked.txt").exists()
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        {"max_num_runs": 2},
+        {"target_cost": 1.0},
+        {"max_num_runs_without_better_params": 1},
+    ],
+)
+def test_a_limit_that_was_reached_stays_reached(tmp_path, limit):
+    optimizer = ExperimentOptimizer([(0.0, 1.0)], maximize=False, random_state=0)
+    optimizer.tell([[0.1], [0.2]], [1.0, 2.0])
+    run(optimizer, tmp_path, {**LIMITS, **limit}, timeout=0.1)
+    assert optimizer.pending_ == []
+
+
+@pytest.mark.parametrize("other", [{"maximize": True}, {"space": [(0.0, 2.0)] * 2}])
+def test_the_record_of_another_experiment_is_refused(tmp_path, other, capsys):
+    path, record = tmp_path / "exp_config.txt", tmp_path / "run.json"
+    path.write_text(CONFIG)
+    space, _, _ = read_config(path)
+    ExperimentOptimizer(**{"space": space, "maximize": False, **other}, path=record)
+    with pytest.raises(SystemExit):
+        main(["--config", str(path), "--record", str(record), "--timeout", "0.1"])
+    assert "another experiment" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text", ["cost = [", "uncer = 0.1\n", "cost = 'low'\n", "cost = 1\nuncer = -1\n"]
+)
 def test_an_answer_without_sense_is_an_error(tmp_path, text):
     (tmp_path / "exp_output.txt").write_text(text)
     with pytest.raises(ValueError, match=r"exp_output.txt"):
