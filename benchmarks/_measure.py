@@ -4,6 +4,7 @@
 import argparse
 import importlib.metadata
 import json
+import multiprocessing
 import os
 import pathlib
 import platform
@@ -126,6 +127,25 @@ def format_figure(value):
     return str(value)
 
 
+def within(seconds, run, quick):
+    """Return the section, or None if it takes longer.
+
+    It runs in a process of its own, which can be ended anywhere.
+    """
+    fork = multiprocessing.get_context("fork")
+    receive, send = fork.Pipe(duplex=False)
+    worker = fork.Process(target=lambda: send.send(run(quick)))
+    worker.start()
+    send.close()
+    try:
+        return receive.recv() if receive.poll(seconds) else None
+    except EOFError:
+        raise SystemExit("The section ended with an error.") from None
+    finally:
+        worker.terminate()
+        worker.join()
+
+
 def run_sections(name, title, sections, peers, parents=()):
     """Run a benchmark's command line: its sections, written one by one.
 
@@ -136,11 +156,17 @@ def run_sections(name, title, sections, peers, parents=()):
     parser = argparse.ArgumentParser(description=title, parents=parents)
     parser.add_argument("--quick", action="store_true", help="small, a minute")
     parser.add_argument("--only", nargs="*", choices=sections, help="these sections")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        help="end the section that runs then, and start no more",
+    )
     asked = parser.parse_args()
     if asked.quick:
         name += "_quick"
-    found = {}
+    found, merge = {}, bool(asked.only or asked.minutes)
     cores = os.sched_getaffinity(0)
+    end = time.monotonic() + 60 * asked.minutes if asked.minutes else None
     table = ""
     for key, (run, needs_cores) in sections.items():
         if asked.only and key not in asked.only:
@@ -148,10 +174,16 @@ def run_sections(name, title, sections, peers, parents=()):
         print(f"{key} ...", flush=True)
         if not needs_cores:
             pin_core()
-        section = run(asked.quick)
+        if end is None:
+            section = run(asked.quick)
+        else:
+            section = within((end - time.monotonic()) / 2, run, asked.quick)
         os.sched_setaffinity(0, cores)
+        if section is None:
+            print(f"{key} takes longer: --only {key!r} measures it.", flush=True)
+            continue
         # Read here: another run may have measured other sections meanwhile.
-        if asked.only and (RESULTS / f"{name}.json").exists():
+        if merge and (RESULTS / f"{name}.json").exists():
             found = json.loads((RESULTS / f"{name}.json").read_text())["sections"]
         found[key] = section
         # Written after every section: a later one that dies loses nothing.
