@@ -39,10 +39,11 @@ class TrainedSpinCode(SpinCodeTransformer):
 
     def _prepare(self, X, batch, size_factor, *, known):
         """Return the data as `Rows` of the model's scales, and how many each has."""
-        widths = (
-            [self.n_hidden] if isinstance(self.n_hidden, Integral) else self.n_hidden
-        )
-        if not widths or not all(isinstance(w, Integral) and w > 0 for w in widths):
+        one = isinstance(self.n_hidden, Integral)
+        widths = (self.n_hidden,) if one else tuple(self.n_hidden)
+        if not widths or not all(
+            isinstance(w, Integral) and int(w) > 0 for w in widths
+        ):
             raise ValueError(
                 "The 'n_hidden' parameter must be a positive int, or several, one a "
                 f"layer. Got {self.n_hidden!r}."
