@@ -91,6 +91,28 @@ def test_archives_are_read(tmp_path, text, names):
     assert optimizer.best_.y == 0.746
 
 
+def test_an_archive_is_kept_in_one_step(tmp_path, monkeypatch):
+    """A program killed while it reads leaves no record with half of the runs."""
+    (tmp_path / "archive.txt").write_text(LEARNER)
+    tell = ExperimentOptimizer.tell
+    monkeypatch.setattr(
+        ExperimentOptimizer,
+        "tell",
+        lambda self, x, y, **more: (
+            killed() if more["bad"] else tell(self, x, y, **more)
+        ),
+    )
+    path = tmp_path / "run.json"
+    with pytest.raises(KeyboardInterrupt):
+        ExperimentOptimizer.from_mloop(tmp_path / "archive.txt", path=path)
+    assert not path.exists()
+    monkeypatch.undo()
+    ExperimentOptimizer.from_mloop(tmp_path / "archive.txt", path=path)
+    assert len(ExperimentOptimizer.load(path).y_) == 3
+    with pytest.raises(FileExistsError, match="load"):
+        ExperimentOptimizer.from_mloop(tmp_path / "archive.txt", path=path)
+
+
 def test_other_files_are_refused(tmp_path):
     (tmp_path / "archive.txt").write_text("a = 1\n")
     with pytest.raises(ValueError, match="neither"):

@@ -3,7 +3,8 @@
 
 from qestim.estimators._active_selector import ActiveSampleSelector
 from qestim.estimators._boltzmann_machine import BoltzmannMachineTransformer
-from qestim.estimators._experiment import BestRun, ExperimentOptimizer
+from qestim.estimators._experiment import ExperimentOptimizer
+from qestim.estimators._experiment_runs import BestRun
 from qestim.estimators._feature_selector import QUBOFeatureSelector
 from qestim.estimators._fit_on_selected import FitOnSelected
 from qestim.estimators._prior import BoltzmannPrior

@@ -3,7 +3,6 @@
 
 import pathlib
 import warnings
-from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
@@ -12,28 +11,8 @@ from qestim._sklearn import Interval, StrOptions, validate_parameter_constraints
 from qestim.estimators._experiment_archive import read_mloop_archive
 from qestim.estimators._experiment_planner import Planner
 from qestim.estimators._experiment_record import Record, read_record, write_record
-from qestim.estimators._experiment_runs import read_runs
+from qestim.estimators._experiment_runs import BestRun, read_runs
 from qestim.estimators._experiment_space import Space
-
-
-@dataclass(frozen=True)
-class BestRun:
-    """The finished run with the best mean of the surrogate.
-
-    Attributes
-    ----------
-    x : dict of str to float
-        Its setting.
-    y : float
-        What was measured.
-    mean, std : float
-        The surrogate's belief about the goal without noise.
-    """
-
-    x: dict
-    y: float
-    mean: float
-    std: float
 
 
 class ExperimentOptimizer:
@@ -143,13 +122,7 @@ class ExperimentOptimizer:
         self._planner = Planner(
             self._space, surrogate, acquisition, n_init, maximize, self.random_state
         )
-        if path is not None and pathlib.Path(path).exists():
-            raise FileExistsError(
-                f"{path} exists. Continue it with ExperimentOptimizer.load, or give "
-                "another path."
-            )
-        self.path = path
-        self._keep()
+        self._begin(path)
 
     @property
     def names_(self):
@@ -265,25 +238,17 @@ class ExperimentOptimizer:
             If the same run with the same outcome is told twice and is not pending;
             the second is ignored.
         """
-        for run in read_runs(self._space, x, y, sigma, bad):
-            known = self._record
-            told = zip(known.x, known.y, known.sigma, known.bad, strict=True)
-            if run[0] in known.pending:
-                known.pending.remove(run[0])
-            elif run in told:
-                warnings.warn(
-                    f"The run {run[0]} was told before, with the same outcome; it is "
-                    "ignored. A repetition is told after it was asked for, or with "
-                    "its own goal.",
-                    UserWarning,
-                    stacklevel=2,
-                )
-                continue
-            for part, value in zip(
-                (known.x, known.y, known.sigma, known.bad), run, strict=True
-            ):
-                part.append(value)
+        runs = read_runs(self._space, x, y, sigma, bad)
+        repeated = [run for run in runs if not self._record.take(run, self._space)]
         self._keep()
+        for run in repeated:
+            warnings.warn(
+                f"The run {run[0]} was told before, with the same outcome; it is "
+                "ignored. A repetition is told after it was asked for, or with its "
+                "own goal.",
+                UserWarning,
+                stacklevel=2,
+            )
         return self
 
     def forget(self, x):
@@ -299,12 +264,13 @@ class ExperimentOptimizer:
         optimizer : ExperimentOptimizer
             This object.
         """
-        rows = self._space.read(x)[0].tolist()
-        for row in rows:
-            if row not in self._record.pending:
+        left = list(self._record.pending)
+        for row in self._space.read(x)[0].tolist():
+            i = self._space.find(row, left)
+            if i is None:
                 raise ValueError(f"{row} is not pending; see pending_.")
-        for row in rows:
-            self._record.pending.remove(row)
+            del left[i]
+        self._record.pending = left
         self._keep()
         return self
 
@@ -364,7 +330,13 @@ class ExperimentOptimizer:
             If the file is not a whole record.
         """
         settings, record = read_record(path)
-        optimizer = cls(**settings)
+        try:
+            optimizer = cls(**settings)
+            optimizer._space.read([*record.x, *record.pending])
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{path} is damaged: {error} Take an earlier copy."
+            ) from error
         optimizer._record = record
         optimizer.path = path
         return optimizer
@@ -378,7 +350,8 @@ class ExperimentOptimizer:
         archive : str or path-like
             An archive in text form, of M-LOOP's controller or of one of its learners.
         **options
-            Parameters of the optimizer; ``space`` replaces the archive's bounds.
+            Parameters of the optimizer; ``space`` replaces the archive's bounds. A
+            ``path`` is written once, with all runs.
 
         Returns
         -------
@@ -386,14 +359,26 @@ class ExperimentOptimizer:
             It knows the runs of the archive and minimises the cost.
         """
         space, runs = read_mloop_archive(archive)
+        path = options.pop("path", None)
         optimizer = cls(**{"space": space, "maximize": False, **options})
         for x, y, sigma, bad in runs:
             optimizer.tell(x, y, sigma=sigma, bad=bad)
+        optimizer._begin(path)
         return optimizer
 
     def _settings(self):
         names = ("surrogate", "acquisition", "n_init", "maximize", "random_state")
         return {"space": self.space, **{name: getattr(self, name) for name in names}}
+
+    def _begin(self, path):
+        """Write to a file from now on, which must not be there yet."""
+        if path is not None and pathlib.Path(path).exists():
+            raise FileExistsError(
+                f"{path} exists. Continue it with ExperimentOptimizer.load, or give "
+                "another path."
+            )
+        self.path = path
+        self._keep()
 
     def _keep(self):
         if self.path is not None:

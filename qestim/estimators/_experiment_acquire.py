@@ -142,7 +142,7 @@ def scatter(best, box, rng, n=500):
     return np.vstack([rng.uniform(*box, (n, d)), *near])
 
 
-def propose(surrogate, gain, measured, rng):
+def propose(surrogate, gain, measured, rng, n=1):
     """Return candidates with a high gain, best first, and their gains.
 
     Parameters
@@ -155,11 +155,13 @@ def propose(surrogate, gain, measured, rng):
         Points measured so far; the gain says how far from the best to look.
     rng : numpy.random.Generator
         Source of randomness.
+    n : int, default=1
+        How many will be chosen.
 
     Returns
     -------
     points : ndarray of shape (m, d)
-        Points of the unit cube.
+        Points of the unit cube, m > n.
     gains : ndarray of shape (m,)
         Their gains, falling; the least one for the points outside the box.
     """
@@ -174,10 +176,10 @@ def propose(surrogate, gain, measured, rng):
     gains = gain(*surrogate.predict(points))[0]
     order = np.argsort(-gains, kind="stable")
     # Last, some from anywhere, where whole numbers leave few settings in the box.
-    anywhere = rng.random((100, points.shape[1]))
+    anywhere = rng.random((max(100, 4 * n), points.shape[1]))
     return (
         np.vstack([points[order], anywhere]),
-        np.concatenate([gains[order], np.full(100, gains.min())]),
+        np.concatenate([gains[order], np.full(len(anywhere), gains.min())]),
     )
 
 

@@ -43,6 +43,7 @@ class Planner:
         self._acquisition = acquisition
         self._n_init = len(space) + 2 if n_init == "auto" else n_init
         self._sign = 1.0 if maximize else -1.0
+        self._every = space.every()
         self._seed = seed
         self._known = None  # what the cached surrogate was fitted to
         self._fitted = None
@@ -119,7 +120,9 @@ class Planner:
         points = qmc.LatinHypercube(d, rng=rng).random(self._n_init)[begun:][:due]
         if table is None:
             # Whole numbers may make two of them one: more stand by.
-            points = self._space.from_unit(np.vstack([points, rng.random((256, d))]))
+            points, spare = map(self._space.from_unit, (points, rng.random((256, d))))
+            spare = spare if self._every is None else rng.permutation(self._every)
+            points = np.vstack([points, spare])
             return enough(points[self._free(record, points)], due)[:due]
         left = enough(table[self._free(record, table)], due)
         nearest = np.empty((0, d))
@@ -133,6 +136,7 @@ class Planner:
     def _query(self, record, n, chosen, table, rng):
         """Return the settings from which the surrogate gains most."""
         d = len(self._space)
+        table = self._every if table is None else table
         if self._acquisition == "random" or record.bad.count(False) < 2:
             points = self._space.from_unit(rng.random((4 * n + 64, d)))
             points = points if table is None else table
@@ -143,7 +147,7 @@ class Planner:
         pool, gains = [], []
         for gain in self._gains(record, surrogate, measured, n):
             if table is None:
-                points, value = propose(surrogate, gain, measured, rng)
+                points, value = propose(surrogate, gain, measured, rng, n)
                 points = self._space.from_unit(points)
             else:
                 points = table
@@ -152,7 +156,8 @@ class Planner:
             gains.append((value - value.max()) / (np.ptp(value) or 1.0))
         points, value = np.vstack(pool), np.concatenate(gains)
         order = np.argsort(-value, kind="stable")
-        order = order[self._free(record, points[order], chosen)][:_COMPARED]
+        order = order[self._free(record, points[order], chosen)]
+        order = order[: max(_COMPARED, n)]
         points = enough(points[order], n)
         unit = self._space.to_unit(points)
         return points[choose_batch(unit, value[order], surrogate.correlation, n)]

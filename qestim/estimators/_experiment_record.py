@@ -44,6 +44,31 @@ class Record:
     def __len__(self):
         return len(self.x)
 
+    def take(self, run, space):
+        """Add a finished run, which then is no longer pending.
+
+        Parameters
+        ----------
+        run : tuple of (list of float, float or None, float or None, bool)
+            Setting, goal, its standard deviation and whether it failed.
+        space : Space
+            The parameters.
+
+        Returns
+        -------
+        new : bool
+            False if the same was told before and is not pending; nothing is added.
+        """
+        parts = self.x, self.y, self.sigma, self.bad
+        i = space.find(run[0], self.pending)
+        if i is not None:
+            del self.pending[i]
+        elif run in zip(*parts, strict=True):
+            return False
+        for part, value in zip(parts, run, strict=True):
+            part.append(value)
+        return True
+
 
 def write_record(path, settings, record):
     """Replace a file by the whole record, so that no crash leaves half of it.
@@ -59,7 +84,9 @@ def write_record(path, settings, record):
     """
     path = pathlib.Path(path)
     text = json.dumps(
-        {"format": _FORMAT, "settings": settings, **asdict(record)}, allow_nan=False
+        {"format": _FORMAT, "settings": settings, **asdict(record)},
+        allow_nan=False,
+        default=lambda number: number.item(),  # numpy's, in the settings
     )
     beside = path.with_name(path.name + ".new")
     with open(beside, "w", encoding="utf-8") as file:

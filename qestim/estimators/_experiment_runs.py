@@ -9,6 +9,26 @@ _DEPTH = 1.5  # widths below the median at which a goal is as bad as it gets
 
 
 @dataclass(frozen=True)
+class BestRun:
+    """The finished run with the best mean of the surrogate.
+
+    Attributes
+    ----------
+    x : dict of str to float
+        Its setting.
+    y : float
+        What was measured.
+    mean, std : float
+        The surrogate's belief about the goal without noise.
+    """
+
+    x: dict
+    y: float
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True)
 class Scale:
     """The unit of standardised goals.
 
@@ -52,8 +72,10 @@ def standardise(y, bad):
     if len(good) == 0:
         raise ValueError("No run has succeeded yet: tell at least one goal.")
     middle, high = np.quantile(good, [0.5, 0.9])
-    floor = middle - _DEPTH * np.sqrt(len(good) / 10) * (high - middle)
-    clipped = np.maximum(np.where(bad, floor if bad.any() else 0.0, y), floor)
+    # More than half of the goals may be alike: successes, or a plateau.
+    above = (high - middle) or (middle - good.min()) or abs(middle) or 1.0
+    floor = middle - _DEPTH * np.sqrt(len(good) / 10) * above
+    clipped = np.maximum(np.where(bad, floor, y), floor)
     centre, width = float(clipped.mean()), float(clipped.std())
     if width <= 1e-12 * max(abs(centre), np.abs(good).max()):
         width = 1.0  # all alike so far

@@ -6,6 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 
 _KINDS = {"log", "int"}
+_FEW = 4096  # settings of whole numbers that are looked at one by one
 _SLACK = 1e-9  # of the range: rounding that a file or a unit conversion may add
 
 
@@ -71,15 +72,19 @@ class Space:
         ValueError
             If a name, a shape or a value is not as the space says.
         """
+        if not isinstance(x, dict) and np.ndim(x) == 0:
+            raise ValueError(f"A setting is a dict or a list of numbers. Got {x!r}.")
         several = not isinstance(x, dict) and (
             len(x) == 0 or isinstance(x[0], dict) or np.ndim(x[0]) > 0
         )
         single = not several
         rows = [x] if single else list(x)
         values = np.array([self._row(row) for row in rows]).reshape(-1, len(self))
-        slack = _SLACK * (self._high - self._low)
+        width = self._high - self._low
+        low = self._low - _SLACK * np.where(self._log, self._low, width)
+        high = self._high + _SLACK * np.where(self._log, self._high, width)
         # Not (inside) rather than outside, so that NaN is caught.
-        wrong = ~((values >= self._low - slack) & (values <= self._high + slack))
+        wrong = ~((values >= low) & (values <= high))
         if wrong.any():
             i, j = np.argwhere(wrong)[0]
             raise ValueError(
@@ -102,6 +107,39 @@ class Space:
                 f"A setting has {len(self)} parameters, {self.names}. Got {row!r}."
             )
         return values
+
+    def find(self, row, rows):
+        """Return where rows hold a setting, but for rounding; None where they do not.
+
+        Parameters
+        ----------
+        row : list of float
+            A setting as `read` returns it.
+        rows : list of list of float
+            Settings.
+
+        Returns
+        -------
+        i : int or None
+            The nearest of those within 1e-9 of the range.
+        """
+        if not rows:
+            return None
+        away = np.abs(self.to_unit(np.array(rows)) - self.to_unit(np.array(row)))
+        i = int(np.argmin(away.max(1)))
+        return i if away[i].max() <= _SLACK else None
+
+    def every(self):
+        """Return all settings, shape (m, d), where they are few; else None."""
+        counts = self._high - self._low + 1
+        if not self._int.all() or counts.prod() > _FEW:
+            return None
+        ranges = [
+            np.arange(a, b + 1) for a, b in zip(self._low, self._high, strict=True)
+        ]
+        return np.stack(np.meshgrid(*ranges, indexing="ij"), axis=-1).reshape(
+            -1, len(self)
+        )
 
     def to_unit(self, values):
         """Map settings of shape (n, d) to the unit cube."""
@@ -129,7 +167,9 @@ class Space:
 
 def _read_bounds(name, spec):
     """Return (low, high, *kinds), checked."""
-    if len(spec) < 2:
+    if not isinstance(name, str):
+        raise ValueError(f"Names of parameters must be str. Got {name!r}.")
+    if isinstance(spec, str) or np.ndim(spec) == 0 or len(spec) < 2:
         raise ValueError(f"{name!r} needs (low, high). Got {spec!r}.")
     low, high, *kinds = spec
     if not set(kinds) <= _KINDS:
@@ -137,7 +177,7 @@ def _read_bounds(name, spec):
             f"The kind of {name!r} must be 'log', 'int' or both. Got {kinds}."
         )
     numbers = isinstance(low, Real) and isinstance(high, Real)
-    if not numbers or not -np.inf < low < high < np.inf:
+    if not numbers or not (low < high and np.isfinite(float(high) - float(low))):
         raise ValueError(
             f"The bounds of {name!r} must be finite numbers with low < high. Got "
             f"({low!r}, {high!r})."
