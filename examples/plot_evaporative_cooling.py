@@ -3,7 +3,7 @@
 Cooling a cloud of rubidium: the machine designs the ramp
 =========================================================
 
-Eight parameters of an evaporation ramp, a noisy score, and 70 runs of a simulated
+Eight parameters of an evaporation ramp, a noisy score, and 72 runs of a simulated
 laboratory, four at a time. Beside it the best of as many random ramps, and a ramp of
 constant rate, the textbook's choice. Takes about ten seconds.
 """
@@ -19,7 +19,7 @@ from qestim import ExperimentOptimizer
 from qestim.datasets import EvaporativeCooling
 from qestim.plotting import ExperimentDisplay
 
-RUNS, BATCH = 70, 4
+RUNS, BATCH = 72, 4
 cooling, noise = EvaporativeCooling(), np.random.default_rng(0)
 optimizer = ExperimentOptimizer(cooling.space, random_state=0)
 while len(optimizer.y_) < RUNS:

@@ -14,7 +14,6 @@ import os
 import pathlib
 import sys
 import time
-from numbers import Real
 
 import numpy as np
 
@@ -155,12 +154,12 @@ def _read_answer(text):
     found = read_mloop_text(text, "exp_output.txt")
     bad, cost = bool(found.get("bad", False)), found.get("cost")
     sigma = found.get("uncer", 0.0)
-    if not bad and not isinstance(cost, Real):
+    if not bad and not isinstance(cost, int | float):
         raise ValueError(
             "exp_output.txt must give 'cost = ...', a number, or 'bad = True'. Got "
             f"{cost!r}."
         )
-    if not isinstance(sigma, Real) or sigma < 0:
+    if not isinstance(sigma, int | float) or sigma < 0:
         raise ValueError(
             "exp_output.txt must give 'uncer' as a number of at least 0. Got "
             f"{sigma!r}."

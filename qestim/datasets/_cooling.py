@@ -154,6 +154,12 @@ class EvaporativeCooling:
                     f"number {'of at least' if name in others else 'above'} 0. "
                     f"Got {value!r}."
                 )
+        spread = np.asarray(noise, dtype=np.float64)
+        if spread.shape != (2,) or not (np.isfinite(spread) & (spread >= 0)).all():
+            raise ValueError(
+                "The 'noise' parameter of EvaporativeCooling must be two finite "
+                f"numbers of at least 0, for atoms and density. Got {noise!r}."
+            )
         self.n_segments = n_segments
         self.atoms = atoms
         self.temperature = temperature

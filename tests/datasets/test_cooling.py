@@ -14,6 +14,7 @@ from qestim.datasets._truncated_gas import (
     evaporation,
     mean_energy,
     occupations,
+    spilling,
 )
 
 # The best ramp of the default trap, found by CMA-ES from two seeds (6 digits).
@@ -43,6 +44,14 @@ def test_evaporation_tends_to_the_deep_trap():
     rate, energy = evaporation(30.0)
     assert rate == pytest.approx(math.exp(-30) * 26, rel=1e-6)
     assert energy == pytest.approx(30 + 25 / 26, rel=1e-6)
+
+
+@pytest.mark.parametrize("eta", [0.5, 3.0, 9.0])
+def test_spilling_is_what_a_sinking_barrier_reaches(eta):
+    """Energies fall as the root of the depth, so the barrier sinks by half of it."""
+    step = 1e-5
+    above = 1 - gammainc(3, eta * math.exp(-step / 2)) / gammainc(3, eta)
+    assert spilling(eta) == pytest.approx(above / step, rel=1e-4)
 
 
 def constant_eta(eta):
@@ -188,7 +197,14 @@ def test_wrong_ramps_are_refused(x):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("atoms", 0.0), ("n_segments", 0), ("three_body", -1.0), ("depth", math.nan)],
+    [
+        ("atoms", 0.0),
+        ("n_segments", 0),
+        ("three_body", -1.0),
+        ("depth", math.nan),
+        ("noise", 0.03),
+        ("noise", (-0.03, 0.06)),
+    ],
 )
 def test_wrong_traps_are_refused(name, value):
     with pytest.raises(ValueError, match=f"'{name}' parameter"):
