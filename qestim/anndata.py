@@ -158,16 +158,24 @@ def embed(
 class CellModel:
     """A fitted estimator and how it reads cells.
 
-    Attributes
+    `embed` makes one.
+
+    Parameters
     ----------
     estimator : QBMVAETransformer
         Fitted to the cells that `embed` was called with.
     genes : list of str
         Their genes, in order; other cells must have them, in any order.
-    layer, batch_key, space, chunk_size : str, str, str, int
-        As given to `embed`.
-    axes : sklearn.decomposition.PCA or None
-        Axes of the denoised space.
+    layer : str or None
+        Layer of counts; None is ``adata.X``.
+    batch_key : str, list of str or None
+        Columns of ``adata.obs`` with the covariates, if any.
+    space : {"denoised", "code"}
+        What represents a cell.
+    chunk_size : int
+        Cells read, encoded and decoded at a time.
+    axes : sklearn.decomposition.PCA or None, default=None
+        Axes of the denoised space; None before `find_axes`, and for the code.
     """
 
     estimator: QBMVAETransformer
@@ -263,13 +271,32 @@ class CellModel:
         query.obs[f"{label_key}_share"] = share.max(1)
 
     def represent(self, counts):
-        """Return the representation of some cells, shape (n_cells, n_dimensions)."""
+        """Return the representation of some cells.
+
+        Parameters
+        ----------
+        counts : array-like or CSR matrix of shape (n_cells, n_genes)
+            Counts of the genes of the fit, in its order.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_cells, n_dimensions)
+            Log-expression along the axes of the denoised space, or the code.
+        """
         if self.axes is None:
             return self.estimator.transform(counts)
         return self.axes.transform(np.log1p(self._expression(counts, None)))
 
     def find_axes(self, adata, random_state):
-        """Find the axes of the denoised space from at most 20,000 cells."""
+        """Find the axes of the denoised space from at most 20,000 cells.
+
+        Parameters
+        ----------
+        adata : anndata.AnnData
+            Cells with the genes of the fit.
+        random_state : int or None
+            Seed of the choice of the cells and of the principal components.
+        """
         n = adata.n_obs
         rng = np.random.default_rng(random_state)
         chosen = rng.choice(n, min(n, _PCA_CELLS), replace=False)
@@ -286,17 +313,55 @@ class CellModel:
         self.axes.fit(X)
 
     def counts(self, adata):
-        """Return the matrix of counts of `adata`, on disk where it is backed."""
+        """Return the matrix of counts of `adata`, on disk where it is backed.
+
+        Parameters
+        ----------
+        adata : anndata.AnnData
+            Cells.
+
+        Returns
+        -------
+        counts : array-like or sparse matrix of shape (n_cells, n_vars)
+            ``adata.X``, or the layer of the fit.
+        """
         return adata.X if self.layer is None else adata.layers[self.layer]
 
     def batches(self, adata):
-        """Return the covariates of the cells, or None."""
+        """Return the covariates of the cells, or None.
+
+        Parameters
+        ----------
+        adata : anndata.AnnData
+            Cells with the columns of ``batch_key``.
+
+        Returns
+        -------
+        batch : ndarray of shape (n_cells,) or (n_cells, n_keys), or None
+            Labels, as ``adata.obs`` has them; None if the fit had no ``batch_key``.
+        """
         if self.batch_key is None:
             return None
         return adata.obs[self.batch_key].to_numpy()
 
     def chunks(self, adata):
-        """Yield the counts of the genes of the fit, some cells at a time."""
+        """Yield the counts of the genes of the fit, some cells at a time.
+
+        Parameters
+        ----------
+        adata : anndata.AnnData
+            Cells with the genes of the fit.
+
+        Yields
+        ------
+        counts : array-like or sparse matrix of shape (at most chunk_size, n_genes)
+            Of the next cells, the genes in the order of the fit.
+
+        Raises
+        ------
+        ValueError
+            If names of genes repeat, or a gene of the fit is absent.
+        """
         columns, counts = self.columns(adata), self.counts(adata)
         in_order = np.array_equal(columns, np.arange(adata.n_vars))
         for start in range(0, adata.n_obs, self.chunk_size):
@@ -304,7 +369,23 @@ class CellModel:
             yield part if in_order else part[:, columns]
 
     def columns(self, adata):
-        """Return where in `adata` the genes of the fit are, shape (n_genes,)."""
+        """Return where in `adata` the genes of the fit are.
+
+        Parameters
+        ----------
+        adata : anndata.AnnData
+            Cells.
+
+        Returns
+        -------
+        columns : ndarray of shape (n_genes,), dtype int64
+            Positions among ``adata.var_names``.
+
+        Raises
+        ------
+        ValueError
+            If names of genes repeat, or a gene of the fit is absent.
+        """
         if not adata.var_names.is_unique:
             raise ValueError(
                 "adata.var_names has genes of the same name; make them differ with "

@@ -47,35 +47,99 @@ class HardwareError(QestimError, RuntimeError):
 
 
 class HardwareLicenseError(HardwareError):
-    """The machine's licence or credentials are missing or refused."""
+    """The machine's licence or credentials are missing or refused.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, the limit, the value and the way out.
+    task_id : str or None, default=None
+        The machine's name for the submitted task, to find it again.
+    """
 
 
 class HardwareSizeError(HardwareError):
-    """The model has more variables than the machine takes."""
+    """The model has more variables than the machine takes.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, the limit, the value and the way out.
+    task_id : str or None, default=None
+        The machine's name for the submitted task, to find it again.
+    """
 
 
 class HardwarePrecisionError(HardwareError):
-    """The model's coefficients do not fit the machine's integer range."""
+    """The model's coefficients do not fit the machine's integer range.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, the limit, the value and the way out.
+    task_id : str or None, default=None
+        The machine's name for the submitted task, to find it again.
+    """
 
 
 class HardwareQuotaError(HardwareError):
-    """The quota on the machine is used up."""
+    """The quota on the machine is used up.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, the limit, the value and the way out.
+    task_id : str or None, default=None
+        The machine's name for the submitted task, to find it again.
+    """
 
 
 class HardwarePendingError(HardwareError):
-    """The task has not finished; ask again later with its task_id."""
+    """The task has not finished; ask again later with its task_id.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, the limit, the value and the way out.
+    task_id : str or None, default=None
+        The machine's name for the submitted task, to find it again.
+    """
 
 
 class HardwareTimeoutError(HardwareError):
-    """The machine did not answer within the wall-clock limit."""
+    """The machine did not answer within the wall-clock limit.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, the limit, the value and the way out.
+    task_id : str or None, default=None
+        The machine's name for the submitted task, to find it again.
+    """
 
 
 class HardwareResultError(HardwareError):
-    """The machine's answer cannot be read as spins of the submitted model."""
+    """The machine's answer cannot be read as spins of the submitted model.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, the limit, the value and the way out.
+    task_id : str or None, default=None
+        The machine's name for the submitted task, to find it again.
+    """
 
 
 class HardwareNetworkError(HardwareError):
-    """The machine could not be reached."""
+    """The machine could not be reached.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, the limit, the value and the way out.
+    task_id : str or None, default=None
+        The machine's name for the submitted task, to find it again.
+    """
 
 
 class PrecisionWarning(UserWarning):

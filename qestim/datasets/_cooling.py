@@ -25,7 +25,7 @@ _LOST = (10.0, 1e-12)  # atoms and phase-space density where nothing is left
 class CoolingRun:
     """What a ramp does to the gas.
 
-    Attributes
+    Parameters
     ----------
     time : ndarray of shape (n_times,)
         Seconds since the ramp began.

@@ -41,7 +41,7 @@ def make_tokens(
     n_symbols : int, default=4
         Symbols, ``0 .. n_symbols - 1``.
     coupling : float, default=3.0
-        c, dimensionless; 0 makes the tokens independent and uniform.
+        Strength c, dimensionless; 0 makes the tokens independent and uniform.
     random_state : int, RandomState instance or None, default=None
         Source of the law and of the draws; an int makes them repeat.
 

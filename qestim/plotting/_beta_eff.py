@@ -27,9 +27,10 @@ class BetaEffDisplay:
         Share of the spins on their lower side and its interval, dimensionless.
     beta_eff, beta_eff_error : float
         The fit and its standard error, in inverse units of the energy.
-    calibration_p, misfit : float
-        p-value of one temperature for all costs, and how far from it the reads are,
-        nats a spin.
+    calibration_p : float
+        Chance of such a misfit, or a larger one, if one temperature fits all costs.
+    misfit : float
+        How far from one temperature the reads are, in nats a spin.
     beta : float, default=None
         The wanted inverse temperature.
 

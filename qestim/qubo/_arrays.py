@@ -166,7 +166,13 @@ class IsingArrays:
         )
 
     def to_bqm(self):
-        """Return the model as a SPIN dimod.BinaryQuadraticModel."""
+        """Return the model as a SPIN dimod.BinaryQuadraticModel.
+
+        Returns
+        -------
+        bqm : dimod.BinaryQuadraticModel
+            SPIN model with the same labels and offset, energies in the same units.
+        """
         bqm = dimod.BinaryQuadraticModel.from_numpy_vectors(
             self.h, (self.row, self.col, self.value), self.offset, dimod.SPIN
         )

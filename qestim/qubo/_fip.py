@@ -59,12 +59,14 @@ class FIPProblem(Problem):
         "cross_entropy" (softmax) or a function of minus the margin.
     encoding : {"threshold", "onehot"}, default="threshold"
         A bit for each threshold passed, or one for each interval, all equally wide.
-    pieces, loss_pieces : int, default=8
-        Pieces of the splines of the activation and of the loss.
+    pieces : int, default=8
+        Pieces of the spline of the activation.
     degree : {0, 1} or None, default=None
         Constant or linear pieces of the activation; None means what suits it.
+    loss_pieces : int, default=8
+        Pieces of the spline of the loss.
     loss_degree : {0, 1}, default=1
-        The same for the loss.
+        Constant or linear pieces of the loss.
     bias : bool, default=True
         Whether every layer has a constant input 1. The last weight of a row is its.
     weight_scale : float or array-like of shape (n_layers,), default=1.0
@@ -226,6 +228,7 @@ class FIPProblem(Problem):
         Returns
         -------
         value : float
+            The sum over the samples, in the units of the loss.
         """
         return float(self.losses(solution).sum())
 

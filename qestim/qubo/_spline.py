@@ -81,7 +81,18 @@ class Spline:
         return self.values[m] + self.slopes[m] * (z - self.anchors[m])
 
     def true(self, z):
-        """Return the values of the function that the spline stands for."""
+        """Return the values of the function that the spline stands for.
+
+        Parameters
+        ----------
+        z : array-like of any shape
+            Arguments, dimensionless.
+
+        Returns
+        -------
+        values : ndarray of the shape of ``z``, dtype float64
+            Of `function`, or of the spline itself where that is None.
+        """
         z = np.asarray(z, dtype=np.float64)
         return self(z) if self.function is None else self.function(z)
 
@@ -90,6 +101,16 @@ class Spline:
 
         Where `lipschitz` is not known it is measured on 4096 cells, with the largest
         second difference for what happens inside them; jumps of a spline are infinite.
+
+        Parameters
+        ----------
+        low, high : float
+            Ends of the interval of arguments, dimensionless.
+
+        Returns
+        -------
+        bound : float
+            At least the modulus of every slope between them; inf at a jump.
         """
         if np.isfinite(self.lipschitz) or self.function is None:
             return self.lipschitz

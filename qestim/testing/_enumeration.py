@@ -66,13 +66,35 @@ class ExactLaw:
         return len(self.energies)
 
     def log_z(self, beta):
-        """Return the logarithm of the partition function at ``beta``."""
+        """Return the logarithm of the partition function at ``beta``.
+
+        Parameters
+        ----------
+        beta : float
+            Inverse temperature, in inverse units of the energy.
+
+        Returns
+        -------
+        log_z : float
+            Natural logarithm, dimensionless.
+        """
         exponent = -beta * self.energies
         highest = exponent.max()
         return float(highest + np.log(np.exp(exponent - highest).sum()))
 
     def probabilities(self, beta):
-        """Return the probabilities of the states at ``beta``, shape (2**n,)."""
+        """Return the probabilities of the states at ``beta``.
+
+        Parameters
+        ----------
+        beta : float
+            Inverse temperature, in inverse units of the energy.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (2**n,), dtype float64
+            In the order of the numbers of the states; the sum is 1.
+        """
         weights = np.exp(-beta * self.energies - (-beta * self.energies).max())
         return weights / weights.sum()
 
@@ -93,7 +115,18 @@ class ExactLaw:
         return (2 * bits - 1).astype(np.int8)
 
     def codes(self, spins):
-        """Return the numbers of the states of ``spins``, dtype int64."""
+        """Return the numbers of the states of ``spins``.
+
+        Parameters
+        ----------
+        spins : array-like of shape (..., n)
+            States; what is above 0 counts as 1, everything else as -1.
+
+        Returns
+        -------
+        codes : ndarray of shape (...), dtype int64
+            Numbers of the states, as `states` takes them.
+        """
         up = np.asarray(spins) > 0
         return up @ (1 << np.arange(len(self.model), dtype=np.int64))
 
@@ -119,7 +152,20 @@ class ExactLaw:
         return self.states(np.searchsorted(cumulative, u, side="right"))
 
     def moments(self, beta):
-        """Return the means, shape (n,), and the pair moments, shape (n, n)."""
+        """Return the means and the pair moments at ``beta``.
+
+        Parameters
+        ----------
+        beta : float
+            Inverse temperature, in inverse units of the energy.
+
+        Returns
+        -------
+        mean : ndarray of shape (n,), dtype float64
+            Mean spins, dimensionless.
+        correlation : ndarray of shape (n, n), dtype float64
+            Means of the products of two spins; the diagonal is 1.
+        """
         p = self.probabilities(beta)
         spins = self.states(np.arange(len(p))).astype(np.float64)
         return p @ spins, (spins * p[:, None]).T @ spins

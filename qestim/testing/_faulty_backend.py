@@ -91,11 +91,44 @@ class FaultyBackend(Backend):
         return self._machine.setdefault("injected", [])
 
     def submit(self, task):
-        """Submit; see `Backend.submit`."""
+        """Submit; see `Backend.submit`.
+
+        Parameters
+        ----------
+        task : MachineTask
+            The task.
+
+        Returns
+        -------
+        ticket : dict
+            Of the backend that answers.
+        """
         return self.backend.submit(task)
 
     def collect(self, task, ticket):
-        """Collect, perhaps with a fault; see `Backend.collect`."""
+        """Collect, perhaps with a fault; see `Backend.collect`.
+
+        Parameters
+        ----------
+        task : MachineTask
+            The task.
+        ticket : dict
+            What `submit` returned for it.
+
+        Returns
+        -------
+        reads : ndarray of shape (k, N) or None
+            Values in {-1, 1}; None while the machine has not finished. A fault may have
+            spoilt them.
+
+        Raises
+        ------
+        HardwareNetworkError, ConnectionRefusedError, ValueError, TypeError
+            If the fault is one of "network", "refused connection", "quota", "licence"
+            and "crash", or the backend raises.
+        InvalidParameterError
+            If a parameter is not as stated.
+        """
         self._validate_params()
         rng = self._machine.setdefault("rng", np.random.default_rng(self.seed))
         fault = None

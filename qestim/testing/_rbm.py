@@ -20,9 +20,9 @@ class ExactRBM:
     weights : array-like of shape (n_visible, n_hidden)
         W, in the units of the energy; at most 20 hidden units.
     visible_bias : array-like of shape (n_visible,), default=None
-        b; None means zeros.
+        Fields b, in the units of the energy; None means zeros.
     hidden_bias : array-like of shape (n_hidden,), default=None
-        c; None means zeros.
+        Fields c, in the units of the energy; None means zeros.
     beta : float, default=1.0
         Inverse temperature, in inverse units of the energy.
 
