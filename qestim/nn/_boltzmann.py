@@ -98,7 +98,13 @@ class BoltzmannMachine(Normalisation, torch.nn.Module):
         return len(self.J) > 0
 
     def couplings(self):
-        """Return the symmetric coupling matrix, tensor of shape (n, n)."""
+        """Return the symmetric matrix of the couplings.
+
+        Returns
+        -------
+        J : tensor of shape (n, n)
+            Zero diagonal, in the units of the energy, with a gradient.
+        """
         J = self.J.new_zeros(self.n_units, self.n_units)
         J = J.index_put((self.row, self.col), self.J)
         return J + J.T
@@ -282,7 +288,20 @@ class BoltzmannMachine(Normalisation, torch.nn.Module):
 
     @torch.no_grad()
     def random_spins(self, n_reads, *, generator=None):
-        """Return uniform random spins, tensor of shape (n_reads, n)."""
+        """Return uniform random spins.
+
+        Parameters
+        ----------
+        n_reads : int
+            Draws.
+        generator : torch.Generator, default=None
+            Source of randomness; None is torch's global one.
+
+        Returns
+        -------
+        spins : tensor of shape (n_reads, n)
+            Values in {-1, 1}, of the dtype of the parameters.
+        """
         shape = (n_reads, self.n_units)
         u = torch.rand(
             shape, generator=generator, dtype=self.h.dtype, device=self.h.device
@@ -290,22 +309,41 @@ class BoltzmannMachine(Normalisation, torch.nn.Module):
         return (u < 0.5).to(u).mul_(2).sub_(1)
 
     def to_ising(self):
-        """Return the energy as `qestim.qubo.IsingArrays` of ``0 .. n-1``."""
+        """Return the energy as `qestim.qubo.IsingArrays` of ``0 .. n-1``.
+
+        Returns
+        -------
+        model : qestim.qubo.IsingArrays
+            Float64 copies, in the units of the energy.
+        """
         h, value = (p.detach().cpu().double().numpy() for p in (self.h, self.J))
         row, col = (p.cpu().numpy().astype(np.int32) for p in (self.row, self.col))
         return IsingArrays(h, row, col, value)
 
     def to_arrays(self):
-        """Return ``(h, J)`` as float64 ndarrays of shapes (n,) and (n, n).
+        """Return fields and couplings, ``(h, J)``, as arrays.
 
         This is what a sampler's ``sample_arrays(J, h)`` takes: dimod's sign, ``J``
         symmetric with a zero diagonal.
+
+        Returns
+        -------
+        h : ndarray of shape (n,), dtype float64
+            Fields, in the units of the energy.
+        J : ndarray of shape (n, n), dtype float64
+            Couplings, in the same units.
         """
         J = self.couplings().detach().cpu().double().numpy()
         return self.h.detach().cpu().double().numpy(), J
 
     def to_bqm(self):
-        """Return the energy as a SPIN dimod.BinaryQuadraticModel of ``0 .. n-1``."""
+        """Return the energy as a SPIN dimod.BinaryQuadraticModel of ``0 .. n-1``.
+
+        Returns
+        -------
+        bqm : dimod.BinaryQuadraticModel
+            SPIN, in the units of the energy.
+        """
         return self.to_ising().to_bqm()
 
     @classmethod

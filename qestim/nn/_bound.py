@@ -77,8 +77,20 @@ def bound_parts(
 
     Parameters
     ----------
-    vae, prior, inputs, targets, covariates, size, n_draws, seed
-        As of `evidence_bound`.
+    vae : SpinVAE
+        The networks.
+    prior : BoltzmannMachine, BernoulliMixture or StandardNormal
+        The law of the code.
+    inputs, targets : tensor of shape (n_rows, d)
+        What the encoder sees and what the likelihood is of.
+    covariates : tensor of shape (n_rows, c), default=None
+        Covariates of the decoder.
+    size : tensor of shape (n_rows, 1), default=None
+        Sizes of rows of counts.
+    n_draws : int, default=32
+        Draws of the spins.
+    seed : int, default=0
+        Seed of the draws.
 
     Returns
     -------

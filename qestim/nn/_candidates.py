@@ -41,8 +41,14 @@ def log_likelihood(noisy, candidates, logits, mask_token):
 
     Parameters
     ----------
-    noisy, candidates, logits, mask_token
-        As of `draw_candidates`.
+    noisy : tensor of shape (batch, length), dtype int64
+        Sequences with masks.
+    candidates : tensor of shape (batch, n_candidates, length), dtype int64
+        Their fillings, as `draw_candidates` gives them.
+    logits : tensor of shape (batch, length, n_tokens)
+        Of the denoiser.
+    mask_token : int
+        The mask.
 
     Returns
     -------

@@ -60,11 +60,24 @@ class SpinCode:
         self.relaxation = relaxation
 
     def draw(self, logits, *, generator=None):
-        """Return draws with a gradient, tensor of shape (batch, m)."""
+        """Return draws with a gradient.
+
+        Parameters
+        ----------
+        logits : tensor of shape (batch, m)
+            Log odds of the spins.
+        generator : torch.Generator, default=None
+            Source of randomness; None is torch's global one.
+
+        Returns
+        -------
+        spins : tensor of shape (batch, m)
+            One draw a row, relaxed as `relaxation` says.
+        """
         return RELAXATIONS[self.relaxation](logits, generator=generator)
 
     def at(self, logits, uniform):
-        """Return the spins that uniform numbers select, tensor of shape (batch, m).
+        """Return the spins that uniform numbers select.
 
         Parameters
         ----------
@@ -72,19 +85,57 @@ class SpinCode:
             Log odds of the spins.
         uniform : tensor of shape (m,) or (batch, m)
             Numbers in [0, 1).
+
+        Returns
+        -------
+        spins : tensor of shape (batch, m)
+            Values in {-1, 1}.
         """
         return torch.where(uniform < torch.sigmoid(logits), 1.0, -1.0).to(logits)
 
     def mean(self, logits):
-        """Return the means of the spins, tensor of shape (batch, m)."""
+        """Return the means of the spins.
+
+        Parameters
+        ----------
+        logits : tensor of shape (batch, m)
+            Log odds of the spins.
+
+        Returns
+        -------
+        mean : tensor of shape (batch, m)
+            Values in [-1, 1].
+        """
         return torch.tanh(logits / 2)
 
     def moments(self, logits):
-        """Return what a prior's energy needs: the means alone."""
+        """Return what a prior's energy needs: the means alone.
+
+        Parameters
+        ----------
+        logits : tensor of shape (batch, m)
+            Log odds of the spins.
+
+        Returns
+        -------
+        moments : tuple of a tensor of shape (batch, m)
+            The means, in [-1, 1].
+        """
         return (self.mean(logits),)
 
     def entropy(self, logits):
-        """Return the entropies in nats, tensor of shape (batch,)."""
+        """Return the entropies of the posteriors.
+
+        Parameters
+        ----------
+        logits : tensor of shape (batch, m)
+            Log odds of the spins.
+
+        Returns
+        -------
+        entropy : tensor of shape (batch,)
+            In nats, summed over the spins.
+        """
         return spin_entropy(logits)
 
 
@@ -104,7 +155,20 @@ class NormalCode:
     outputs_per_unit = 2
 
     def draw(self, outputs, *, generator=None):
-        """Return draws with a gradient, tensor of shape (batch, m)."""
+        """Return draws with a gradient.
+
+        Parameters
+        ----------
+        outputs : tensor of shape (batch, 2 m)
+            Means and logarithms of standard deviations.
+        generator : torch.Generator, default=None
+            Source of randomness; None is torch's global one.
+
+        Returns
+        -------
+        values : tensor of shape (batch, m)
+            One draw a row.
+        """
         mean, log_deviation = self._parts(outputs)
         noise = torch.randn(
             mean.shape, generator=generator, dtype=mean.dtype, device=mean.device
@@ -112,7 +176,7 @@ class NormalCode:
         return mean + log_deviation.exp() * noise
 
     def at(self, outputs, uniform):
-        """Return the values that uniform numbers select, tensor of shape (batch, m).
+        """Return the values that uniform numbers select.
 
         Parameters
         ----------
@@ -120,22 +184,60 @@ class NormalCode:
             Means and logarithms of standard deviations.
         uniform : tensor of shape (m,) or (batch, m)
             Numbers in [0, 1).
+
+        Returns
+        -------
+        values : tensor of shape (batch, m)
+            The quantiles; the numbers are kept 1e-6 away from 0 and 1.
         """
         mean, log_deviation = self._parts(outputs)
         quantile = torch.special.ndtri(uniform.clamp(1e-6, 1 - 1e-6))
         return mean + log_deviation.exp() * quantile
 
     def mean(self, outputs):
-        """Return the means, tensor of shape (batch, m)."""
+        """Return the means.
+
+        Parameters
+        ----------
+        outputs : tensor of shape (batch, 2 m)
+            Means and logarithms of standard deviations.
+
+        Returns
+        -------
+        mean : tensor of shape (batch, m)
+            Dimensionless.
+        """
         return self._parts(outputs)[0]
 
     def moments(self, outputs):
-        """Return what a prior's energy needs: means and variances."""
+        """Return what a prior's energy needs: means and variances.
+
+        Parameters
+        ----------
+        outputs : tensor of shape (batch, 2 m)
+            Means and logarithms of standard deviations.
+
+        Returns
+        -------
+        mean, variance : tensor of shape (batch, m)
+            Dimensionless.
+        """
         mean, log_deviation = self._parts(outputs)
         return mean, (2 * log_deviation).exp()
 
     def entropy(self, outputs):
-        """Return the entropies in nats, tensor of shape (batch,)."""
+        """Return the entropies of the posteriors.
+
+        Parameters
+        ----------
+        outputs : tensor of shape (batch, 2 m)
+            Means and logarithms of standard deviations.
+
+        Returns
+        -------
+        entropy : tensor of shape (batch,)
+            In nats, summed over the values.
+        """
         constant = 0.5 * math.log(2 * math.pi * math.e)
         return (self._parts(outputs)[1] + constant).sum(1)
 

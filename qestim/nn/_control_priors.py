@@ -55,7 +55,20 @@ class BernoulliMixture(torch.nn.Module):
 
     @staticmethod
     def parts_for(n_units, n_parameters):
-        """Return the number of laws with about so many free parameters, at least 1."""
+        """Return the number of laws with about so many free parameters, at least 1.
+
+        Parameters
+        ----------
+        n_units : int
+            Spins m.
+        n_parameters : int
+            Free parameters wanted; k laws have ``k (m + 1) - 1``.
+
+        Returns
+        -------
+        n_parts : int
+            Number k of laws.
+        """
         return max(1, round((n_parameters + 1) / (n_units + 1)))
 
     def energy(self, spins):
@@ -77,12 +90,38 @@ class BernoulliMixture(torch.nn.Module):
         return -torch.logsumexp(log_laws + torch.log_softmax(self.weight_logits, 0), 1)
 
     def contrast(self, data, model):
-        """Return the mean energy of the data; there is no negative phase."""
+        """Return the mean energy of the data; there is no negative phase.
+
+        Parameters
+        ----------
+        data : tensor of shape (batch, m)
+            Spins of the data; no gradient goes into them.
+        model : tensor or None
+            Not used, present by convention.
+
+        Returns
+        -------
+        contrast : tensor of shape ()
+            Mean of ``-log p``, or its bound for means, in nats.
+        """
         return self.energy(data.detach()).mean()
 
     @torch.no_grad()
     def sample(self, n_draws, *, generator=None):
-        """Return spins of the law, tensor of shape (n_draws, m)."""
+        """Return independent spins of the law.
+
+        Parameters
+        ----------
+        n_draws : int
+            Draws.
+        generator : torch.Generator, default=None
+            Source of randomness; None is torch's global one.
+
+        Returns
+        -------
+        spins : tensor of shape (n_draws, m)
+            Values in {-1, 1}, of the dtype of the parameters.
+        """
         weights = torch.softmax(self.weight_logits, 0)
         part = torch.multinomial(weights, n_draws, True, generator=generator)
         up = torch.sigmoid(-2 * self.h[part])
@@ -132,7 +171,20 @@ class StandardNormal(torch.nn.Module):
 
     @torch.no_grad()
     def sample(self, n_draws, *, generator=None):
-        """Return values of the law, tensor of shape (n_draws, m)."""
+        """Return independent values of the law.
+
+        Parameters
+        ----------
+        n_draws : int
+            Draws.
+        generator : torch.Generator, default=None
+            Source of randomness; None is torch's global one.
+
+        Returns
+        -------
+        values : tensor of shape (n_draws, m)
+            Of the dtype of the parameters.
+        """
         shape = (n_draws, self.n_units)
         return torch.randn(
             shape, generator=generator, dtype=self.h.dtype, device=self.h.device

@@ -107,7 +107,22 @@ class AbsorbingDiffusion:
         return total / n_draws
 
     def masked_loss(self, logits, noisy, tokens):
-        """Return the sum of -log p over each sequence's masks, tensor (batch,)."""
+        """Return the sum of -log p over each sequence's masks.
+
+        Parameters
+        ----------
+        logits : tensor of shape (batch, length, n_tokens)
+            Of the denoiser; those where ``noisy`` has no mask are not read.
+        noisy : tensor of shape (batch, length), dtype int64
+            Sequences with masks.
+        tokens : tensor of shape (batch, length), dtype int64
+            The same sequences without.
+
+        Returns
+        -------
+        losses : tensor of shape (batch,), dtype float32
+            In nats; 0 for a sequence without masks.
+        """
         masked = noisy == self.mask_token
         losses = torch.nn.functional.cross_entropy(
             logits[masked].float(), tokens[masked], reduction="none"

@@ -76,7 +76,7 @@ class GaussianBoltzmannMachine(torch.nn.Module):
         return self.hidden.h
 
     def energy(self, visible, spins):
-        """Return energies, tensor of shape (batch,).
+        """Return energies of visible units and hidden spins.
 
         Parameters
         ----------
@@ -84,28 +84,64 @@ class GaussianBoltzmannMachine(torch.nn.Module):
             Real numbers.
         spins : tensor of shape (batch, n_hidden)
             Hidden spins or their means.
+
+        Returns
+        -------
+        energy : tensor of shape (batch,)
+            Dimensionless; the law is exp(-energy).
         """
         x = (visible - self.mean) * torch.exp(-self.log_variance)
         own = 0.5 * (x * (visible - self.mean)).sum(1)
         return own + ((x @ self.W) * spins).sum(1) + self.hidden.energy(spins)
 
     def hidden_means(self, visible):
-        """Return the means of the hidden spins, tensor of shape (batch, n_hidden).
+        """Return the means of the hidden spins.
 
         Exact where no two hidden spins are coupled, mean-field values otherwise.
+
+        Parameters
+        ----------
+        visible : tensor of shape (batch, n_visible)
+            Real numbers.
+
+        Returns
+        -------
+        means : tensor of shape (batch, n_hidden)
+            Values in [-1, 1].
         """
         J = self.hidden.couplings()
         return mean_field(self._fields(visible) + self.h, J, self.hidden.colours)
 
     def visible_means(self, spins):
-        """Return the means of the visible units, tensor of shape (batch, n_visible)."""
+        """Return the means of the visible units, given hidden spins.
+
+        Parameters
+        ----------
+        spins : tensor of shape (batch, n_hidden)
+            Hidden spins or their means.
+
+        Returns
+        -------
+        means : tensor of shape (batch, n_visible)
+            In the units of the visible ones.
+        """
         return self.mean - spins @ self.W.T
 
     def free_energy(self, visible):
-        r"""Return :math:`-\log \sum_s e^{-E(x, s)}`, tensor of shape (batch,).
+        r"""Return :math:`-\log \sum_s e^{-E(x, s)}`.
 
         Exact where no two hidden spins are coupled, the mean-field upper bound
         otherwise.
+
+        Parameters
+        ----------
+        visible : tensor of shape (batch, n_visible)
+            Real numbers.
+
+        Returns
+        -------
+        free_energy : tensor of shape (batch,)
+            In nats, with a gradient.
         """
         x = visible - self.mean
         own = 0.5 * (x**2 * torch.exp(-self.log_variance)).sum(1)
@@ -185,7 +221,20 @@ class GaussianBoltzmannMachine(torch.nn.Module):
 
     @torch.no_grad()
     def draw_visible(self, spins, generator=None):
-        """Draw visible units given hidden spins, tensor of shape (reads, n_visible)."""
+        """Draw visible units given hidden spins.
+
+        Parameters
+        ----------
+        spins : tensor of shape (reads, n_hidden)
+            Hidden spins.
+        generator : torch.Generator, default=None
+            Source of randomness; None is torch's global one.
+
+        Returns
+        -------
+        visible : tensor of shape (reads, n_visible)
+            Independent draws, in the units of the visible ones.
+        """
         means = self.visible_means(spins)
         noise = torch.randn(
             means.shape, generator=generator, dtype=means.dtype, device=means.device
@@ -216,17 +265,44 @@ class GaussianBoltzmannMachine(torch.nn.Module):
         return spins
 
     def random_spins(self, n_reads, *, generator=None):
-        """Return uniform random hidden spins, tensor of shape (n_reads, n_hidden)."""
+        """Return uniform random hidden spins.
+
+        Parameters
+        ----------
+        n_reads : int
+            Draws.
+        generator : torch.Generator, default=None
+            Source of randomness; None is torch's global one.
+
+        Returns
+        -------
+        spins : tensor of shape (n_reads, n_hidden)
+            Values in {-1, 1}.
+        """
         return self.hidden.random_spins(n_reads, generator=generator)
 
     def to_ising(self):
-        """Return the hidden law as `qestim.qubo.IsingArrays`."""
+        """Return the hidden law as `qestim.qubo.IsingArrays`.
+
+        Returns
+        -------
+        model : qestim.qubo.IsingArrays
+            Labels ``0 .. n_hidden - 1``, float64, dimensionless.
+        """
         h, J = self.to_arrays()
         row, col = np.triu_indices(self.n_units, 1)
         return IsingArrays(h, row.astype(np.int32), col.astype(np.int32), J[row, col])
 
     def to_arrays(self):
-        """Return fields and couplings of the hidden law, as `BoltzmannMachine` does."""
+        """Return fields and couplings of the hidden law, as `BoltzmannMachine` does.
+
+        Returns
+        -------
+        h : ndarray of shape (n_hidden,), dtype float64
+            Fields, dimensionless.
+        J : ndarray of shape (n_hidden, n_hidden), dtype float64
+            Couplings, symmetric with a zero diagonal.
+        """
         # One triangle for both: products of matrices are symmetric up to rounding.
         J = self._hidden_form().triu(1).cpu().double().numpy()
         return self.h.detach().cpu().double().numpy(), J + J.T

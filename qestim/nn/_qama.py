@@ -39,10 +39,23 @@ class QAMA(torch.nn.MultiheadAttention):
 
     Parameters
     ----------
-    embed_dim, num_heads, dropout, bias, add_bias_kv, add_zero_attn
-        As in `torch.nn.MultiheadAttention`, like ``kdim``, ``vdim``, ``batch_first``,
-        ``device`` and ``dtype``. Keys that ``add_bias_kv`` and ``add_zero_attn`` append
-        are keys like others.
+    embed_dim : int
+        Features of queries and of what comes out; this and all up to ``dtype`` are as
+        in `torch.nn.MultiheadAttention`.
+    num_heads : int
+        Heads; a divisor of ``embed_dim``.
+    dropout : float, default=0.0
+        Chance of dropping a weight in training.
+    bias : bool, default=True
+        Whether the projections have biases.
+    add_bias_kv, add_zero_attn : bool, default=False
+        Append a learned key, or one of zeros; these are keys like others.
+    kdim, vdim : int, default=None
+        Features of keys and of values; None means ``embed_dim``.
+    batch_first : bool, default=False
+        Whether tensors are (batch, length, features), not (length, batch, features).
+    device, dtype : torch.device and torch.dtype, default=None
+        Of the parameters; None is torch's default.
     k : int, default=None
         Keys to keep for each query and head, at most the length of the source; must
         be given except for ``mode="sparsemax"``, which does not use it.
@@ -172,6 +185,9 @@ class QAMA(torch.nn.MultiheadAttention):
     ):
         """Attend.
 
+        In a mask of numbers, one that is 10,000 below the largest of its row hides a
+        key as -inf does.
+
         Parameters
         ----------
         query : tensor of shape (L, E), (L, B, E) or, batch first, (B, L, E)
@@ -189,8 +205,6 @@ class QAMA(torch.nn.MultiheadAttention):
             Whether to average the weights over heads.
         is_causal : bool, default=False
             Query t sees the keys 0 .. t only, besides what ``attn_mask`` says.
-
-        A number that is 10,000 below the largest of its row hides a key as -inf does.
 
         Returns
         -------
@@ -245,8 +259,12 @@ class QAMA(torch.nn.MultiheadAttention):
             Queries of one sample.
         key : tensor of shape (S, E), default=None
             Keys; None means the queries.
-        key_padding_mask, attn_mask, is_causal
-            As in `forward`, for one sample.
+        key_padding_mask : tensor of shape (S,), default=None
+            True leaves a key out; numbers are added to its scores.
+        attn_mask : tensor of shape (L, S) or (num_heads, L, S), default=None
+            True hides a key from a query; numbers are added to the scores.
+        is_causal : bool, default=False
+            Query t sees the keys 0 .. t only.
 
         Returns
         -------

@@ -124,7 +124,7 @@ class SpinVAE(torch.nn.Module):
         return self.encoder(x + self.input_noise * noise)
 
     def decode(self, spins, covariates=None):
-        """Return what the law of the features is given, tensor of shape (batch, o).
+        """Return what the law of the features is given.
 
         Parameters
         ----------
@@ -132,6 +132,11 @@ class SpinVAE(torch.nn.Module):
             Spins, or means of spins.
         covariates : tensor of shape (batch, c), default=None
             Covariates; None where the decoder has none.
+
+        Returns
+        -------
+        outputs : tensor of shape (batch, o)
+            As the likelihood takes them: ``o`` is its number of outputs.
         """
         if self.n_covariates:
             spins = torch.cat([spins, covariates], 1)
@@ -157,7 +162,13 @@ class SpinVAE(torch.nn.Module):
         return self.law.mean(self.decode(spins, covariates), size)
 
     def variance(self):
-        """Return the variances of the Gaussian likelihood, tensor of shape (d,)."""
+        """Return the variances of the Gaussian likelihood.
+
+        Returns
+        -------
+        variance : tensor of shape (d,)
+            In the squared units of the features.
+        """
         return self.law.variance()
 
     def log_likelihood(self, spins, x, covariates=None, size=None):
