@@ -136,8 +136,8 @@ def compare(
     y : array-like of shape (n_samples,), default=None
         Targets.
     samplers : list or dict, default=("controls",)
-        dimod samplers, in a list or as a dict from names; foreign ones are wrapped in
-        `qestim.samplers.DimodSampler`. None among them is the estimator's
+        Samplers of dimod's kind, in a list or as a dict from names; foreign ones are
+        wrapped in `qestim.samplers.DimodSampler`. None among them is the estimator's
         own default, and ``"controls"`` the classical controls that it declares: itself
         with its couplings at zero, or with a classical step in the sampler's place.
     cv : int, splitter or iterable, default=None

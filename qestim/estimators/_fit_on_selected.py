@@ -196,7 +196,13 @@ class FitOnSelected(MetaEstimatorMixin, BaseEstimator):
         return self.estimator_.score(X, y, **params)
 
     def get_metadata_routing(self):
-        """Return which metadata goes to the selector and which to the estimator."""
+        """Return which metadata goes to the selector and which to the estimator.
+
+        Returns
+        -------
+        routing : sklearn.utils.metadata_routing.MetadataRouter
+            ``fit`` to both, ``score`` of the estimator to it alone.
+        """
         mapping = MethodMapping().add(caller="fit", callee="fit")
         scores = MethodMapping().add(caller="fit", callee="fit")
         scores.add(caller="score", callee="score")

@@ -77,8 +77,8 @@ class QBMVAETransformer(TrainedSpinCode):
         Whether a second fit begins with the networks, the prior and the scales of the
         first.
     device : str, default="auto"
-        torch device of the fit; ``"auto"`` takes a GPU if there is one. The fitted
-        model lives on the CPU.
+        Device of the fit, as torch names it; ``"auto"`` takes a GPU if there is one.
+        The fitted model lives on the CPU.
     random_state : int, RandomState instance or None, default=None
         Source of randomness; an int makes results repeat.
     verbose : int, default=0
@@ -253,8 +253,15 @@ class QBMVAETransformer(TrainedSpinCode):
 
         Parameters
         ----------
-        X, y, batch, size_factor
-            As of `fit`.
+        X : array-like or CSR matrix of shape (n_samples, n_features), or chunks
+            Data, as `fit` takes it.
+        y : Ignored
+            Not used, present by convention.
+        batch : array-like of shape (n_samples,) or (n_samples, n_covariates), \
+                default=None
+            Labels of categorical covariates, among those of the first call.
+        size_factor : array-like of shape (n_samples,), default=None
+            Sizes of rows of counts, in any unit; None is the sums of the rows.
 
         Returns
         -------

@@ -54,6 +54,16 @@ class BaseSampler(dimod.Sampler, BaseEstimator):
         """Drop keywords that are not parameters, with dimod's warning for each.
 
         Nested names such as ``sampler__num_sweeps`` are parameters too.
+
+        Parameters
+        ----------
+        **kwargs
+            Keywords of a call.
+
+        Returns
+        -------
+        known : dict
+            Those that are parameters.
         """
         nested = {name: kwargs.pop(name) for name in list(kwargs) if "__" in name}
         return {**super().remove_unknown_kwargs(**kwargs), **nested}

@@ -45,8 +45,8 @@ class CIMSampler(BaseSampler):
         norm of a row of the symmetric J. Software that uses sqrt(2) / r has xi = 1.414
         here.
     noise : "auto" or float, default="auto"
-        mean_field: standard deviation g per square root of time; wigner: 1 / A, the
-        inverse of the saturation amplitude. The other models have no noise.
+        Standard deviation g per square root of time (mean_field), or 1 / A, the inverse
+        of the saturation amplitude (wigner). The other models have no noise.
     ramp : float, default=0.9
         Share of the steps in which pump, alpha and rate go from first to last value.
     field_scaling : "auto", "target", "mean" or float, default="auto"

@@ -208,16 +208,61 @@ class CIMEmulatorBackend(Backend):
         return f"{type(self).__name__} {sorted(facts.items())}"
 
     def modelled_seconds(self, num_reads):
-        """Return the assumed machine time; see `Backend.modelled_seconds`."""
+        """Return the assumed machine time; see `Backend.modelled_seconds`.
+
+        Parameters
+        ----------
+        num_reads : int
+            Reads of the submission.
+
+        Returns
+        -------
+        seconds : float
+            `call_seconds`, and `read_seconds` for each read.
+        """
         return self.call_seconds + num_reads * self.read_seconds
 
     def submit(self, task):
-        """Enter the queue; see `Backend.submit`."""
+        """Enter the queue; see `Backend.submit`.
+
+        Parameters
+        ----------
+        task : MachineTask
+            The task.
+
+        Returns
+        -------
+        ticket : dict
+            ``ready``, the end of the queue in seconds of Unix time.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter is not as stated.
+        """
         self._validate_params()
         return {"ready": time.time() + self.queue_seconds}
 
     def collect(self, task, ticket):
-        """Run the machine once the queue is through; see `Backend.collect`."""
+        """Run the machine once the queue is through; see `Backend.collect`.
+
+        Parameters
+        ----------
+        task : MachineTask
+            The task.
+        ticket : dict
+            What `submit` returned for it.
+
+        Returns
+        -------
+        reads : ndarray of shape (k, N) or None
+            Values in {-1, 1}, int8; None before the queue is through.
+
+        Raises
+        ------
+        HardwareNetworkError
+            If this is the call in which the machine restarts.
+        """
         if time.time() < ticket["ready"]:
             return None
         clock = self._tick()

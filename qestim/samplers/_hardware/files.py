@@ -88,7 +88,23 @@ class FileBackend(Backend):
         self.settle_seconds = settle_seconds
 
     def submit(self, task):
-        """Write the problem; see `Backend.submit`."""
+        """Write the problem; see `Backend.submit`.
+
+        Parameters
+        ----------
+        task : MachineTask
+            The task.
+
+        Returns
+        -------
+        ticket : dict
+            Empty: the name of the task is enough.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter is not as stated.
+        """
         self._validate_params()
         folder = pathlib.Path(self.folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -104,7 +120,25 @@ class FileBackend(Backend):
         return {}
 
     def collect(self, task, ticket):
-        """Read the answer if it is there; see `Backend.collect`."""
+        """Read the answer if it is there; see `Backend.collect`.
+
+        Parameters
+        ----------
+        task : MachineTask
+            The task.
+        ticket : dict
+            Not used.
+
+        Returns
+        -------
+        reads : ndarray of shape (k, N) or None
+            Numbers as the file has them; None while there is no whole answer.
+
+        Raises
+        ------
+        HardwareResultError
+            If the file cannot be read, `settle_seconds` after its last write.
+        """
         answer = pathlib.Path(self.folder) / f"{task.name}.answer.csv"
         if not answer.exists():
             answer = answer.with_suffix(".npy")

@@ -139,11 +139,38 @@ class KaiwuBackend(Backend):
         return f"{type(self).__name__} {self.solver} {self.mode}"
 
     def modelled_seconds(self, num_reads):
-        """Return the assumed seconds; see `Backend.modelled_seconds`."""
+        """Return the assumed seconds; see `Backend.modelled_seconds`.
+
+        Parameters
+        ----------
+        num_reads : int
+            Reads of the submission.
+
+        Returns
+        -------
+        seconds : float
+            `call_seconds`, for any number of reads.
+        """
         return self.call_seconds
 
     def submit(self, task):
-        """Hand the task to the worker, if there is one; see `Backend.submit`."""
+        """Hand the task to the worker, if there is one; see `Backend.submit`.
+
+        Parameters
+        ----------
+        task : MachineTask
+            The task.
+
+        Returns
+        -------
+        ticket : dict
+            Empty: the name of the task is enough.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter is not as stated.
+        """
         self._validate_params()
         spool = pathlib.Path(self.folder)
         (spool / "checkpoints").mkdir(parents=True, exist_ok=True)
@@ -153,7 +180,25 @@ class KaiwuBackend(Backend):
         return {}
 
     def collect(self, task, ticket):
-        """Return the answer if it is there; see `Backend.collect`."""
+        """Return the answer if it is there; see `Backend.collect`.
+
+        Parameters
+        ----------
+        task : MachineTask
+            The task.
+        ticket : dict
+            Not used.
+
+        Returns
+        -------
+        reads : ndarray of shape (k, N) or None
+            Values in {-1, 1}; None while the machine has not finished.
+
+        Raises
+        ------
+        HardwareError
+            If the task failed, or the worker's files cannot be read.
+        """
         spool = pathlib.Path(self.folder)
         if self._interpreter() is None:
             return self._ask_here(spool, task)
