@@ -2,6 +2,31 @@
 """Put an Ising machine inside scikit-learn, and find out whether it helps."""
 
 import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # what `__getattr__` finds, for the type checker
+    from qestim import datasets as datasets
+    from qestim import estimators as estimators
+    from qestim import exceptions as exceptions
+    from qestim import nn as nn
+    from qestim import plotting as plotting
+    from qestim import qubo as qubo
+    from qestim import samplers as samplers
+    from qestim import testing as testing
+    from qestim._compare import compare as compare
+    from qestim._device_report import device_report as device_report
+    from qestim._diagnose import diagnose as diagnose
+    from qestim.estimators import ActiveSampleSelector as ActiveSampleSelector
+    from qestim.estimators import (
+        BoltzmannMachineTransformer as BoltzmannMachineTransformer,
+    )
+    from qestim.estimators import BoltzmannPrior as BoltzmannPrior
+    from qestim.estimators import ExperimentOptimizer as ExperimentOptimizer
+    from qestim.estimators import FitOnSelected as FitOnSelected
+    from qestim.estimators import QBMVAETransformer as QBMVAETransformer
+    from qestim.estimators import QDiffusionGenerator as QDiffusionGenerator
+    from qestim.estimators import QuantizedQNNClassifier as QuantizedQNNClassifier
+    from qestim.estimators import QUBOFeatureSelector as QUBOFeatureSelector
 
 __version__ = "0.1.0"
 
