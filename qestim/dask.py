@@ -35,7 +35,7 @@ class Client(dask.distributed.Client):
     --------
     >>> import joblib
     >>> from qestim.dask import Client
-    >>> with Client(processes=False, n_workers=1, dashboard_address=None) as client:
+    >>> with Client(processes=False, n_workers=1, dashboard_address=":0") as client:
     ...     with joblib.parallel_config(backend="dask"):
     ...         joblib.Parallel()(joblib.delayed(abs)(n) for n in (-1, 2))
     [1, 2]
