@@ -180,6 +180,8 @@ def _answer(spool, path, name):
         np.save(data, np.asarray(reads), allow_pickle=False)
         write(spool / f"{name}.reads.npy", data.getvalue())
     except Exception as error:  # noqa: BLE001, the parent raises it
+        if not path.exists():
+            return None  # taken back before it was read
         kind, message = describe(error, request)
         text = json.dumps({"kind": kind, "message": message})
         write(spool / f"{name}.error.json", text.encode())

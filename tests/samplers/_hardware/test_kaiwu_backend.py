@@ -23,7 +23,7 @@ from qestim.exceptions import (
     HardwareQuotaError,
 )
 from qestim.qubo import IsingArrays
-from qestim.samplers import HardwareSampler, KaiwuBackend
+from qestim.samplers import HardwareSampler, KaiwuBackend, MachineTask
 from qestim.samplers._hardware import kaiwu_worker
 from qestim.testing import ExactLaw
 
@@ -212,7 +212,7 @@ def test_a_spoilt_credentials_file_is_not_quoted(tmp_path, cloud, here, content)
 
 PROGRAM = """
 import sys, numpy as np
-from qestim.samplers import HardwareSampler, KaiwuBackend
+from qestim.samplers import HardwareSampler, KaiwuBackend, MachineTask
 folder, python = sys.argv[1:]
 machine = KaiwuBackend(folder, python=python, again_after=0.05, idle_seconds=10.0)
 J = np.array([[0, 1.0, -0.5], [1.0, 0, 0.25], [-0.5, 0.25, 0]])
@@ -316,3 +316,21 @@ def test_the_real_machine_wants_a_licence(tmp_path, real_python, monkeypatch):
     with pytest.raises(HardwareLicenseError, match=r"EOF|stdin"):
         sampler_of(tmp_path, real_python).sample_arrays(J, h)
     assert time.monotonic() - start < 5
+
+
+def test_a_request_that_was_taken_back_has_no_answer(tmp_path):
+    """A worker may have seen its name just before."""
+    taken_back = tmp_path / "job.request.npz"
+    assert kaiwu_worker._answer(tmp_path, taken_back, "job") is None
+    taken_back.write_bytes(b"no archive")
+    assert kaiwu_worker._answer(tmp_path, taken_back, "job") == "other"
+    assert [path.name for path in tmp_path.glob("*.json")] == ["job.error.json"]
+
+
+@pytest.mark.parametrize("name", ["job.reads.npy", "job.error.json"])
+def test_a_spoilt_answer_is_named_with_the_way_out(tmp_path, name):
+    (tmp_path / name).write_bytes(b"")
+    task = MachineTask("job", np.zeros((2, 2)), 1, 0)
+    machine = KaiwuBackend(tmp_path, python=sys.executable)
+    with pytest.raises(HardwareError, match=rf"{name} cannot be read.*Remove"):
+        machine.collect(task, {})
