@@ -11,11 +11,11 @@ import pathlib
 import tempfile
 
 import numpy as np
-import scipy.sparse
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.neighbors import KNeighborsClassifier
 
+from qestim._cells import columns_of, spool
 from qestim.estimators import BoltzmannPrior, QBMVAETransformer
 
 __all__ = ["CellModel", "default_estimator", "embed"]
@@ -141,12 +141,12 @@ def embed(
     model = CellModel(
         clone(estimator), list(adata.var_names), layer, batch_key, space, chunk_size
     )
-    model.columns(adata)  # whether genes have names of their own, before the fit
+    columns_of(adata, model.genes)  # whether names are unique, before the fit
     with contextlib.ExitStack() as stack:
         counts = model.counts(adata)
         if adata.isbacked and layer is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
-            counts = _spool(counts, adata.shape, chunk_size, pathlib.Path(folder))
+            counts = spool(counts, adata.shape, chunk_size, pathlib.Path(folder))
         model.estimator.fit(counts, batch=model.batches(adata))
     if space == "denoised":
         model.find_axes(adata, random_state)
@@ -237,7 +237,7 @@ class CellModel:
                 f"A layer has all {adata.n_vars} genes of adata; the model knows "
                 f"{len(self.genes)}. Take adata[:, model.genes], or key_added=None."
             )
-        place = np.argsort(self.columns(adata))
+        place = np.argsort(columns_of(adata, self.genes))
         adata.layers[key_added] = np.concatenate([c[:, place] for c in chunks])
         return None
 
@@ -362,74 +362,13 @@ class CellModel:
         ValueError
             If names of genes repeat, or a gene of the fit is absent.
         """
-        columns, counts = self.columns(adata), self.counts(adata)
+        columns, counts = columns_of(adata, self.genes), self.counts(adata)
         in_order = np.array_equal(columns, np.arange(adata.n_vars))
         for start in range(0, adata.n_obs, self.chunk_size):
             part = counts[start : min(start + self.chunk_size, adata.n_obs)]
             yield part if in_order else part[:, columns]
 
-    def columns(self, adata):
-        """Return where in `adata` the genes of the fit are.
-
-        Parameters
-        ----------
-        adata : anndata.AnnData
-            Cells.
-
-        Returns
-        -------
-        columns : ndarray of shape (n_genes,), dtype int64
-            Positions among ``adata.var_names``.
-
-        Raises
-        ------
-        ValueError
-            If names of genes repeat, or a gene of the fit is absent.
-        """
-        if not adata.var_names.is_unique:
-            raise ValueError(
-                "adata.var_names has genes of the same name; make them differ with "
-                "adata.var_names_make_unique()."
-            )
-        columns = adata.var_names.get_indexer(self.genes)
-        if (columns < 0).any():
-            missing = [self.genes[i] for i in np.flatnonzero(columns < 0)]
-            raise ValueError(
-                f"adata lacks {len(missing)} of the {len(self.genes)} genes that the "
-                f"model was fitted with: {', '.join(missing[:5])}. Add them, with the "
-                "counts 0 if they were not measured."
-            )
-        return columns
-
     def _expression(self, counts, batch):
         code = self.estimator.transform(counts)
         mean = self.estimator.inverse_transform(code, batch=batch)
         return (_PER_CELL * mean / mean.sum(1, keepdims=True)).astype(np.float32)
-
-
-def _spool(counts, shape, chunk_size, folder):
-    """Copy a matrix on disk into mapped files, as a CSR matrix; dense stays dense."""
-    starts = range(0, shape[0], chunk_size)
-    if isinstance(counts[:1], np.ndarray):
-        copy = np.lib.format.open_memmap(
-            folder / "dense.npy", mode="w+", dtype=np.float32, shape=shape
-        )
-        for start in starts:
-            copy[start : start + chunk_size] = counts[start : start + chunk_size]
-        return copy
-    lengths = []
-    with open(folder / "data", "wb") as data, open(folder / "indices", "wb") as indices:
-        for start in starts:
-            part = scipy.sparse.csr_matrix(counts[start : start + chunk_size])
-            data.write(part.data.astype(np.float32).tobytes())
-            indices.write(part.indices.astype(np.int32).tobytes())
-            lengths.append(np.diff(part.indptr))
-    indptr = np.concatenate([[0], np.cumsum(np.concatenate(lengths), dtype=np.int64)])
-    if indptr[-1] == 0:
-        raise ValueError("The counts are all zero; name the layer that has them.")
-    arrays = (
-        np.memmap(folder / "data", dtype=np.float32, mode="r"),
-        np.memmap(folder / "indices", dtype=np.int32, mode="r"),
-        indptr,
-    )
-    return scipy.sparse.csr_matrix(arrays, shape=shape)

@@ -63,10 +63,8 @@ class FIPProblem(Problem):
         Pieces of the spline of the activation.
     degree : {0, 1} or None, default=None
         Constant or linear pieces of the activation; None means what suits it.
-    loss_pieces : int, default=8
-        Pieces of the spline of the loss.
-    loss_degree : {0, 1}, default=1
-        Constant or linear pieces of the loss.
+    loss_pieces, loss_degree : int, default=8 and 1
+        The same for the loss; a degree of 0 or 1.
     bias : bool, default=True
         Whether every layer has a constant input 1. The last weight of a row is its.
     weight_scale : float or array-like of shape (n_layers,), default=1.0
@@ -74,8 +72,7 @@ class FIPProblem(Problem):
     input_step : float, default=1.0
         Real value of an integer input of one, in the units of X.
     activation_step : float or None, default=None
-        Real value of one in the integer activations. None: the coarsest that costs no
-        more accuracy than the spline does.
+        Real value of one in the integer activations. None: the coarsest for the spline.
     memory_limit : int, default=2147483648
         Bytes that building may take.
 
