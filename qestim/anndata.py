@@ -176,6 +176,18 @@ class CellModel:
         Cells read, encoded and decoded at a time.
     axes : sklearn.decomposition.PCA or None, default=None
         Axes of the denoised space; None before `find_axes`, and for the code.
+
+    Examples
+    --------
+    >>> import anndata
+    >>> from qestim.anndata import default_estimator, embed
+    >>> from qestim.datasets import make_counts
+    >>> X = make_counts(60, 20, random_state=0)[0]
+    >>> adata = anndata.AnnData(X.astype("float32"))
+    >>> small = default_estimator(random_state=0).set_params(max_iter=2, n_hidden=16)
+    >>> model = embed(adata, estimator=small, space="code")
+    >>> model.columns(adata[:, ::-1])[:3]
+    array([19, 18, 17])
     """
 
     estimator: QBMVAETransformer

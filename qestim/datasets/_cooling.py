@@ -37,6 +37,13 @@ class CoolingRun:
         Kelvin.
     phase_space_density : ndarray of shape (n_times,)
         At the centre of the trap, dimensionless.
+
+    Examples
+    --------
+    >>> from qestim.datasets import EvaporativeCooling
+    >>> run = EvaporativeCooling().simulate([1.4, 1.2, 0.9, 0.8, 0.6, 0.4, 0.0, 10.0])
+    >>> type(run).__name__, bool(run.temperature[-1] < run.temperature[0])
+    ('CoolingRun', True)
     """
 
     time: np.ndarray

@@ -55,6 +55,17 @@ def evidence_bound(
     ----------
     .. [1] Kingma and Welling, "Auto-encoding variational Bayes", ICLR 2014.
            arXiv:1312.6114
+
+    Examples
+    --------
+    >>> import torch
+    >>> from qestim.nn import NormalCode, SpinVAE, StandardNormal, evidence_bound
+    >>> seed = torch.Generator().manual_seed(0)
+    >>> vae = SpinVAE(5, 3, code=NormalCode(), generator=seed)
+    >>> x = torch.zeros(2, 5)
+    >>> bound = evidence_bound(vae, StandardNormal(3), 0.0, x, x)
+    >>> bool(abs(bound[0] - bound[1]) < 1e-5)  # equal rows, equal values
+    True
     """
     reconstruction, energy, entropy = bound_parts(
         vae,
@@ -97,6 +108,21 @@ def bound_parts(
     reconstruction, energy, entropy : tensor of shape (n_rows,)
         Mean of log p(x|s), mean energy of the prior and entropy of the posterior, in
         nats.
+
+    References
+    ----------
+    .. [1] Kingma and Welling, "Auto-encoding variational Bayes", ICLR 2014.
+           arXiv:1312.6114
+
+    Examples
+    --------
+    >>> import torch
+    >>> from qestim.nn import BoltzmannMachine, SpinVAE, bound_parts
+    >>> vae = SpinVAE(5, 3, generator=torch.Generator().manual_seed(0))
+    >>> x = torch.zeros(2, 5)
+    >>> reconstruction, energy, entropy = bound_parts(vae, BoltzmannMachine(3), x, x)
+    >>> energy.tolist()  # the machine begins without fields and couplings
+    [0.0, 0.0]
     """
     code = vae.code
     outputs = vae.encoder(inputs)

@@ -29,6 +29,16 @@ class CandidateFeatures(torch.nn.Module):
         Numbers a position carries; a multiple of 4.
     n_layers : int, default=1
         Blocks of attention.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from qestim.nn import CandidateFeatures
+    >>> features = CandidateFeatures(3, 4, 2, width=8)
+    >>> noisy = torch.tensor([[0, 3, 1, 3]])  # 3 is the mask
+    >>> candidates = torch.tensor([[[0, 2, 1, 0], [0, 0, 1, 2]]])
+    >>> features(noisy, candidates, torch.zeros(1, 4, 3)).shape
+    torch.Size([1, 2, 2])
     """
 
     def __init__(self, n_tokens, length, n_features, *, width=64, n_layers=1):

@@ -26,6 +26,15 @@ def draw_candidates(noisy, logits, mask_token, n_candidates, *, generator=None):
     -------
     candidates : tensor of shape (batch, n_candidates, length), dtype int64
         Equal to ``noisy`` where that has no mask.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from qestim.nn import draw_candidates
+    >>> noisy = torch.tensor([[0, 2]])  # 2 is the mask
+    >>> logits = torch.tensor([[[0.0, 0.0], [-99.0, 99.0]]])
+    >>> draw_candidates(noisy, logits, 2, n_candidates=3).tolist()
+    [[[0, 1], [0, 1], [0, 1]]]
     """
     where = noisy == mask_token
     candidates = noisy[:, None].repeat(1, n_candidates, 1)
@@ -54,6 +63,16 @@ def log_likelihood(noisy, candidates, logits, mask_token):
     -------
     log_mu : tensor of shape (batch, n_candidates)
         In nats.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from qestim.nn import log_likelihood
+    >>> noisy = torch.tensor([[0, 2]])  # 2 is the mask
+    >>> candidates = torch.tensor([[[0, 0], [0, 1]]])
+    >>> log_mu = log_likelihood(noisy, candidates, torch.zeros(1, 2, 2), 2)
+    >>> [round(value, 4) for value in log_mu[0].tolist()]  # -log 2
+    [-0.6931, -0.6931]
     """
     masked = noisy == mask_token
     safe = torch.where(masked[:, None], candidates, 0)
@@ -88,6 +107,17 @@ class CandidateGuide(torch.nn.Module):
     .. [1] Andrieu, Lee and Vihola, "Uniform ergodicity of the iterated conditional SMC
            and geometric ergodicity of particle Gibbs samplers", Bernoulli 24, 842
            (2018), section 2 (iterated sampling importance resampling).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from qestim.nn import CandidateGuide
+    >>> class Zeros(CandidateGuide):
+    ...     def energy(self, noisy, candidates, logits, *, generator=None):
+    ...         return 99.0 * candidates.sum(2)
+    >>> noisy = torch.tensor([[0, 2]])  # 2 is the mask
+    >>> Zeros(2).choose(noisy, torch.zeros(1, 2, 2), 64).tolist()
+    [[0, 0]]
     """
 
     energy: Callable[..., torch.Tensor]

@@ -33,6 +33,22 @@ def conditional_mean(vae, spins, x):
     ess : tensor of shape (n_rows,)
         Effective number of draws behind each row, ``1 / sum(w ** 2)``: near 1 one draw
         speaks for the row and more draws would help.
+
+    References
+    ----------
+    .. [1] Mattei and Frellsen, "MIWAE: Deep generative modelling and imputation of
+           incomplete data sets", ICML 2019, for importance weights; here the
+           prior proposes. arXiv:1812.02633
+
+    Examples
+    --------
+    >>> import torch
+    >>> from qestim.nn import SpinVAE, conditional_mean
+    >>> vae = SpinVAE(2, 3, generator=torch.Generator().manual_seed(0))
+    >>> row = torch.tensor([[0.5, float("nan")]])
+    >>> filled, ess = conditional_mean(vae, torch.ones(4, 3), row)
+    >>> bool(filled.isnan().any()), filled[0, 0].item(), round(ess.item(), 4)
+    (False, 0.5, 4.0)
     """
     seen = ~torch.isnan(x)
     value = torch.where(seen, x, 0.0)

@@ -14,6 +14,29 @@ class Problem(ABC):
     gives ``s`` back; the number of variables is the one that the docstring states; and
     with the default penalty every infeasible assignment has a higher energy than the
     best feasible one, unless the docstring says that the penalty is soft.
+
+    Examples
+    --------
+    >>> import dimod
+    >>> from qestim.qubo import Problem
+    >>> class Opposites(Problem):
+    ...     "Two signs; they had better differ."
+    ...
+    ...     def to_bqm(self, penalty="auto"):
+    ...         return dimod.BinaryQuadraticModel({}, {(0, 1): 1.0}, 0.0, "SPIN")
+    ...
+    ...     def encode(self, solution):
+    ...         return dict(enumerate(solution))
+    ...
+    ...     def decode(self, sample):
+    ...         return sample[0], sample[1]
+    ...
+    ...     def objective(self, solution):
+    ...         return float(solution[0] * solution[1])
+    >>> problem = Opposites()
+    >>> best = dimod.ExactSolver().sample(problem.to_bqm()).first
+    >>> float(best.energy), problem.objective(problem.decode(best.sample))
+    (-1.0, -1.0)
     """
 
     @abstractmethod

@@ -22,6 +22,34 @@ class BaseSampler(dimod.Sampler, BaseEstimator):
     ``_parameter_constraints`` and one method, `_sample_ising`. It inherits
     `sample`, `sample_ising`, `sample_qubo` and `sample_arrays`, in which every
     constructor parameter can be overridden for one call.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from qestim.samplers import BaseSampler
+    >>> class RandomSampler(BaseSampler):
+    ...     def __init__(
+    ...         self,
+    ...         *,
+    ...         num_reads=None,
+    ...         seed=None,
+    ...         initial_states=None,
+    ...         num_threads=None,
+    ...         aggregate=False,
+    ...     ):
+    ...         self.num_reads = num_reads
+    ...         self.seed = seed
+    ...         self.initial_states = initial_states
+    ...         self.num_threads = num_threads
+    ...         self.aggregate = aggregate
+    ...
+    ...     def _sample_ising(self, model, initial, num_reads, seed):
+    ...         rng = np.random.default_rng(seed)
+    ...         spins = rng.choice(np.array([-1, 1], np.int8), (num_reads, len(model)))
+    ...         return spins, {}, {}
+    >>> reads = RandomSampler(seed=0).sample_ising({"a": 0.5}, {}, num_reads=20)
+    >>> len(reads), float(reads.first.energy)
+    (20, -0.5)
     """
 
     _parameter_constraints: dict = {

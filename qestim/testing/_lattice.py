@@ -56,6 +56,12 @@ def kaufman_log_z(L, K):
     ----------
     .. [1] Kaufman, "Crystal statistics. II. Partition function evaluated by spinor
        analysis", Phys. Rev. 76, 1232 (1949). doi:10.1103/PhysRev.76.1232
+
+    Examples
+    --------
+    >>> from qestim.testing import kaufman_log_z
+    >>> round(kaufman_log_z(2, 1e-6) / 4, 4)  # log 2 a spin, without couplings
+    0.6931
     """
     if not 0 < K < 100:
         raise ValueError(

@@ -20,6 +20,16 @@ class KnownProblem:
         Its lowest energy.
     ground_state : dict
         A state that has it.
+
+    Examples
+    --------
+    >>> from qestim.testing import planted
+    >>> problem = planted(12, seed=0)
+    >>> type(problem).__name__
+    'KnownProblem'
+    >>> excess = problem.bqm.energy(problem.ground_state) - problem.ground_energy
+    >>> bool(abs(excess) < 1e-9)
+    True
     """
 
     bqm: dimod.BinaryQuadraticModel

@@ -49,6 +49,14 @@ class MachineTask:
         Reads wanted.
     seed : int
         For machines that are simulated; a real one has no use for it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from qestim.samplers import MachineTask
+    >>> task = MachineTask("equal", np.array([[0.0, 3.0], [3.0, 0.0]]), 5, seed=0)
+    >>> len(task.fingerprint)
+    40
     """
 
     name: str
@@ -97,6 +105,22 @@ class Backend(BaseEstimator):
     idempotent : bool
         Whether a name that is submitted again costs nothing and gives the same task.
         Where it is False, a submission whose fate is unknown is never repeated.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from qestim.samplers import Backend, HardwareSampler
+    >>> class OneAnswer(Backend):
+    ...     max_spins, bits = 10, 8
+    ...
+    ...     def submit(self, task):
+    ...         return {}
+    ...
+    ...     def collect(self, task, ticket):
+    ...         return np.ones((task.num_reads, len(task.matrix)), dtype=int)
+    >>> sampler = HardwareSampler(OneAnswer(), num_reads=2, seed=0)
+    >>> float(sampler.sample_ising({}, {("a", "b"): -1.0}).first.energy)
+    -1.0
     """
 
     _parameter_constraints: dict = {}
