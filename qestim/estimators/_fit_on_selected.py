@@ -161,37 +161,107 @@ class FitOnSelected(MetaEstimatorMixin, BaseEstimator):
 
     @available_if(_estimator_has("predict"))
     def predict(self, X):
-        """Predict with the fitted estimator."""
+        """Predict with the fitted estimator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows; every one is seen.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            Labels or values.
+        """
         check_is_fitted(self)
         return self.estimator_.predict(X)
 
     @available_if(_estimator_has("predict_proba"))
     def predict_proba(self, X):
-        """Return the class probabilities of the fitted estimator."""
+        """Return the class probabilities of the fitted estimator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows; every one is seen.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Columns in the order of `classes_`.
+        """
         check_is_fitted(self)
         return self.estimator_.predict_proba(X)
 
     @available_if(_estimator_has("predict_log_proba"))
     def predict_log_proba(self, X):
-        """Return the logarithms of the class probabilities."""
+        """Return the logarithms of the class probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows; every one is seen.
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_samples, n_classes)
+            In nats, columns in the order of `classes_`.
+        """
         check_is_fitted(self)
         return self.estimator_.predict_log_proba(X)
 
     @available_if(_estimator_has("decision_function"))
     def decision_function(self, X):
-        """Return the decision function of the fitted estimator."""
+        """Return the decision function of the fitted estimator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows; every one is seen.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            As the estimator gives them.
+        """
         check_is_fitted(self)
         return self.estimator_.decision_function(X)
 
     @available_if(_estimator_has("transform"))
     def transform(self, X):
-        """Transform every row with the fitted estimator."""
+        """Transform every row with the fitted estimator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows; every one is seen.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features_out)
+            As the estimator gives it.
+        """
         check_is_fitted(self)
         return self.estimator_.transform(X)
 
     @available_if(_estimator_has("score"))
     def score(self, X, y=None, **params):
-        """Return the score of the fitted estimator."""
+        """Return the score of the fitted estimator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows; every one is seen.
+        y : array-like of shape (n_samples,), default=None
+            Their labels or targets.
+        **params : dict
+            Metadata for the estimator's ``score``.
+
+        Returns
+        -------
+        score : float
+            As the estimator gives it.
+        """
         check_is_fitted(self)
         return self.estimator_.score(X, y, **params)
 

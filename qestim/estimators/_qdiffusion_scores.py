@@ -48,7 +48,18 @@ class SequenceScores(BaseEstimator):
         return -total / int((tokens < self.n_tokens_).sum())
 
     def perplexity(self, X):
-        """Return the exponential of the negative score: an upper bound, at least 1."""
+        """Return the exponential of the negative score: an upper bound, at least 1.
+
+        Parameters
+        ----------
+        X : sequence
+            As of `fit`.
+
+        Returns
+        -------
+        perplexity : float
+            Dimensionless.
+        """
         return float(np.exp(-self.score(X)))
 
     def energy(self, X):

@@ -90,7 +90,22 @@ class ConstrainedSampler(BaseSampler, dimod.ComposedSampler):
         return reads.aggregate() if call.aggregate else reads
 
     def sample_arrays(self, J, h=None, **parameters):
-        """Sample from a coupling matrix; see `BaseSampler.sample_arrays`."""
+        """Sample from a coupling matrix; see `BaseSampler.sample_arrays`.
+
+        Parameters
+        ----------
+        J : array-like of shape (n, n)
+            Couplings, in the units of the energy.
+        h : array-like of shape (n,), default=None
+            Fields, in the same units; None means zeros.
+        **parameters
+            As `sample` takes them.
+
+        Returns
+        -------
+        sampleset : dimod.SampleSet
+            SPIN reads of the variables ``0 .. n-1``.
+        """
         return self.sample(IsingArrays.from_matrix(J, h).to_bqm(), **parameters)
 
     def sample_cqm(self, cqm, **parameters):

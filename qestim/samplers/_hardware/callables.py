@@ -18,14 +18,48 @@ class _AtOnce(Backend):
     at_once = True
 
     def submit(self, task):
-        """Run the machine; see `Backend.submit`."""
+        """Run the machine; see `Backend.submit`.
+
+        Parameters
+        ----------
+        task : MachineTask
+            The task.
+
+        Returns
+        -------
+        ticket : dict
+            Empty: the answer is in this process.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter is not as stated.
+        """
         self._validate_params()
         reads = self._run(task)
         self._machine.setdefault("answers", {})[task.name] = reads
         return {}
 
     def collect(self, task, ticket):
-        """Return what the machine answered; see `Backend.collect`."""
+        """Return what the machine answered; see `Backend.collect`.
+
+        Parameters
+        ----------
+        task : MachineTask
+            The task.
+        ticket : dict
+            Not used.
+
+        Returns
+        -------
+        reads : ndarray of shape (k, N)
+            What the machine answered.
+
+        Raises
+        ------
+        HardwareResultError
+            If another process ran the task.
+        """
         answers = self._machine.get("answers", {})
         if task.name not in answers:
             raise HardwareResultError(
