@@ -18,6 +18,7 @@ from qestim.estimators._negative import (
     TemperedChains,
     make_phase,
 )
+from qestim.estimators._sampled_chains import redraw
 from qestim.exceptions import MixingWarning
 from qestim.nn import BoltzmannMachine
 from qestim.samplers import DimodSampler, SimulatedAnnealingSampler
@@ -106,7 +107,9 @@ def test_a_device_that_is_too_cold_is_rescaled(machine):
     device = Device(2.5)
     phase = phase_of(machine, device)
     phase.num_reads = 2000
-    for _ in range(12):
+    phase.step()  # half of the way, so that noise in the estimate is not followed
+    assert phase.scale == pytest.approx(2.5**0.5, rel=0.1)
+    for _ in range(11):
         spins = phase.step()
     report = phase.report()
     assert report["scale"] == pytest.approx(2.5, rel=0.15)
@@ -114,6 +117,31 @@ def test_a_device_that_is_too_cold_is_rescaled(machine):
     assert not report["scale_free"]
     assert error(machine, spins) < 0.04
     assert error(machine, make_draw(device)(*machine.to_arrays(), 2000, 0)) > 0.1
+
+
+def test_spins_of_a_fitted_machine_are_drawn_at_its_scale_and_polished(machine):
+    def draw(sampler, n):
+        generator = torch.Generator().manual_seed(1)
+        rng = np.random.RandomState(2)
+        return redraw(machine, sampler, 2.5, n, generator, rng)
+
+    cold = Device(60.0)
+    assert error(machine, draw(cold, 500)) < 0.06
+    h, J = machine.to_arrays()
+    linear = [cold.models[0].linear[i] for i in range(10)]
+    np.testing.assert_allclose(linear, h / 2.5)
+    exact = Device(2.5, distribution="boltzmann", beta=2.5)
+    seed = np.random.RandomState(2).randint(2**31 - 1)
+    reads = make_draw(exact)(h / 2.5, J / 2.5, 50, seed)
+    np.testing.assert_array_equal(draw(exact, 50), reads)
+
+    class Few(Device):
+        def sample(self, bqm, num_reads=1, seed=None):
+            return super().sample(bqm, 3, seed)
+
+    followed = draw(Few(60.0), 500)
+    assert followed.shape == (500, 10)
+    assert error(machine, followed) < 0.06
 
 
 def test_a_device_without_a_scale_is_left_alone_and_polished(machine):

@@ -307,6 +307,13 @@ def test_several_covariates(cells):
     assert model.vae_.decoder[0].in_features == 9
     assert np.isfinite(model.score(X, batch=both))
     assert model.sample(4, batch=[["a", 2]] * 4).shape == (4, 20)
+    rare = np.where(np.arange(200) < 20, "a", "b")
+    drawn = (
+        small(max_iter=1)
+        .fit(X, batch=rare)
+        .batches_.draw(5000, np.random.RandomState(0))
+    )
+    assert drawn.mean() == pytest.approx(0.9, abs=0.02)  # positions of "a" and "b"
     with pytest.raises(ValueError, match="has 1 covariates"):
         model.score(X, batch=batch)
     with pytest.raises(ValueError, match="contains NaN"):
