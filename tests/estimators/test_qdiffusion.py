@@ -237,6 +237,38 @@ def test_score_is_the_bound_and_perplexity_its_exponential(fitted):
     assert -longer.score(WORDS) > np.log(3) / 6 - 0.05
 
 
+def test_scores_are_those_of_one_token(fitted):
+    class Even:
+        def logits(self, tokens, t):
+            return torch.zeros(*tokens.shape, 3)
+
+    model = clone_fitted(fitted, "ancestral")
+    model.denoiser_ = Even()
+    assert model.score(["a", "abc", "cab", "ab"]) == pytest.approx(-np.log(3))
+    untrained = small(learning_rate=1e-9, max_iter=1, guide=None).fit(WORDS)
+    assert untrained.loss_curve_[0] == pytest.approx(np.log(3), rel=0.02)
+    model.guide_.energy = lambda _, candidates, *__, **more: torch.zeros(
+        candidates.shape[:2]
+    )
+    assert model.guide_score(WORDS) == pytest.approx(0, abs=1e-6)
+
+
+def test_outside_its_window_the_guide_has_no_say(fitted):
+    alone, never = (clone_fitted(fitted, "ancestral") for _ in range(2))
+    alone.guide_ = None
+    never.set_params(guide_window=(0.0, 0.0))  # the last step is at 1 / n_steps
+    free = alone.sample(20, random_state=0)
+    assert never.sample(20, random_state=0) == free
+    assert fitted.sample(20, random_state=0) != free
+
+
+def test_what_is_held_out_is_not_trained_on():
+    tokens = torch.arange(30)[:, None]
+    rows, held_out = small(n_iter_no_change=1)._split(tokens, 0)
+    assert len(held_out) == 3
+    assert sorted(torch.cat([rows, held_out]).flatten().tolist()) == list(range(30))
+
+
 def test_the_energy_prefers_what_it_was_fitted_on():
     X = ["aaaa", "bbbb", "cccc"] * 30
     model = small(

@@ -159,6 +159,32 @@ def test_confidence_masks_the_share_of_the_time(generator):
     assert [int((s == V).sum()) for s in states] == [20, 15, 10, 5, 0]
 
 
+class Sure:
+    """Sure of the first two tokens, not of the others, and of none once it stands."""
+
+    def logits(self, tokens, t):
+        logits = torch.zeros(*tokens.shape, V)
+        logits[:, :2, 0] = 60.0
+        logits[tokens != V] = torch.tensor([0.0, 0.0, 90.0])
+        return logits
+
+
+def test_confidence_leaves_what_was_sure_when_it_was_drawn(generator):
+    masks = torch.full((500, L), V)
+    states = decode(
+        Sure(),
+        masks,
+        mask_token=V,
+        n_steps=4,
+        remask="confidence",
+        generator=generator,
+    )
+    standing = states[1] != V
+    assert standing[:, :2].float().mean() > 1.5 * standing[:, 2:].float().mean()
+    # How sure the backbone is of a token that stands is not asked again.
+    assert (states[2] != V)[standing].float().mean() > 0.4
+
+
 @pytest.mark.parametrize(
     ("n_steps", "window", "calls"),
     [(4, (0.0, 0.5), 2), (10, (0.0, 0.3), 3), (10, (0.7, 1.0), 4)],

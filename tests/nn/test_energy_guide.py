@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from qestim.nn import EnergyGuide, draw_candidates, log_likelihood
-from qestim.nn._hidden_units import sum_log_2cosh
+from qestim.nn._hidden_units import ClampedMachine, sampled_means, sum_log_2cosh
 from qestim.samplers import BoltzmannSampler
 
 V, L = 4, 6
@@ -101,6 +101,14 @@ def test_reads_of_uncoupled_units_are_exact():
     ours = read.free_energy(visible)
     assert torch.allclose(ours, exact.free_energy(visible), atol=1e-4)
     assert read.n_calls == 1
+
+
+def test_reads_enter_as_conditional_means():
+    clamped = ClampedMachine(guide_of().machine, visible_values())
+    means, n_reads = sampled_means(clamped, BoltzmannSampler(num_sweeps=2), 3, 0)
+    assert n_reads == 3
+    # Uncoupled: the condition is nothing, so that any read has the exact means.
+    assert torch.allclose(means, -clamped.fields.tanh(), atol=1e-6)
 
 
 def test_a_bad_graph_is_refused():
