@@ -31,8 +31,8 @@ SAMPLES, QUICK_SAMPLES = 4000, 200
 UNITS, WIDTH = 64, 32
 EXACT, FLOOR = "exact energy, all candidates", "draws from the law itself"
 LEARNED = (BOLTZMANN, MLP)
-# (candidates, rounds) of the dearer choices: as many energies, at the fewest steps.
-DEARER = ((64, 1), (8, 8))
+# (candidates, rounds) of dearer choices, measured at the fewest steps alone.
+DEARER = ((CANDIDATES, 8),)
 
 
 class Law:
@@ -214,7 +214,7 @@ def _name(kind, n_candidates, n_rounds):
     """Return what a row is called: what differs from one choice among eight."""
     if n_rounds > 1:
         return f"{kind}, {n_rounds} rounds of {n_candidates}"
-    return kind if n_candidates == CANDIDATES else f"{kind}, {n_candidates} candidates"
+    return kind
 
 
 def _figure(values, form="{:.3f} ± {:.3f}"):
