@@ -94,6 +94,7 @@ bench: $(VENV)/benched
 	$(BIN)/python benchmarks/experiments.py --minutes 8
 	$(BIN)/python benchmarks/single_cell.py --minutes 8
 	$(BIN)/python benchmarks/hardware.py --minutes 8
+	$(BIN)/python benchmarks/scale_out.py --minutes 8
 
 bench-quick: $(VENV)/benched
 	$(BIN)/python benchmarks/samplers.py --quick
@@ -107,6 +108,7 @@ bench-quick: $(VENV)/benched
 	$(BIN)/python benchmarks/experiments.py --quick
 	$(BIN)/python benchmarks/single_cell.py --quick
 	$(BIN)/python benchmarks/hardware.py --quick
+	$(BIN)/python benchmarks/scale_out.py --quick
 
 docs: $(VENV)/documented
 	OMP_NUM_THREADS=1 MPLBACKEND=agg $(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
