@@ -40,7 +40,7 @@ autodoc_default_options = {
     "members": True,
     "inherited-members": "BaseEstimator,TransformerMixin,ClassifierMixin,Module,"
     "MultiheadAttention,Sampler,Structured,ClassNamePrefixFeaturesOutMixin,"
-    "SelectorMixin,tuple,Exception,_MetadataRequester",
+    "SelectorMixin,tuple,Exception,_MetadataRequester,Client,SyncMethodMixin",
     "exclude-members": "get_metadata_routing,set_output",
 }
 numpydoc_show_class_members = False
