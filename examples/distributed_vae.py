@@ -76,6 +76,7 @@ def train(X, rank=0, world=1, seed=0, wrap=None, meet=None):
             distributed.all_reduce(total)
         losses.append(total.item() / world)
     if world > 1:
+        del shared  # before its group: the other way round they can wait for each other
         distributed.destroy_process_group()
     return losses, model, chains
 
