@@ -41,5 +41,5 @@ def method(graph, quick, *, space="denoised", **params):
 
 
 def ours(quick):
-    """Return a method for the prior and two controls, {name: method}."""
-    return {NAMES[g]: method(g, quick) for g in ("rbm", "bernoulli", "gaussian")}
+    """Return a method for each prior and control, {name: method}."""
+    return {name: method(graph, quick) for graph, name in NAMES.items()}
