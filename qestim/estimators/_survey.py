@@ -50,13 +50,18 @@ class Survey:
         counts = self.scaling.counts
         whole = not counts and not scipy.sparse.issparse(table.X)
         n_rows = len(table) if whole else 4096
+        # In one piece: small arrays that stay would split the memory of the blocks, so
+        # that each takes new memory.
+        sums = np.empty(len(table))
         for start in range(0, len(table), n_rows):
-            X = table.dense(np.arange(start, min(start + n_rows, len(table)))).cpu()
+            rows = np.arange(start, min(start + n_rows, len(table)))
+            X = table.dense(rows).cpu()
             totals = X.sum(1, keepdim=True)
             self._add_block(self.scaling.logarithms(X, totals).numpy())
             if counts:
                 self._total = self._total + X.sum(0, dtype=torch.float64).numpy()
-                self._sums.append(totals.ravel().double().numpy())
+                sums[rows] = totals.ravel()
+        self._sums.append(sums)
         if table.batch is not None:
             self.batches = self.batches or Batches()
             self.batches.learn(table.batch)
