@@ -27,16 +27,13 @@ class ExpectedImprovement:
 
     References
     ----------
-    .. [1] Huang et al., "Global optimization of stochastic black-box systems via
-       sequential kriging meta-models", J. Global Optim. 34, 441 (2006).
-    .. [2] Eriksson et al., "Scalable global optimization via local Bayesian
-       optimization", NeurIPS 2019, arXiv:1910.01739: a box with sides after the scales.
+    Huang et al., "Global optimization of stochastic black-box systems via sequential
+    kriging meta-models", J. Global Optim. 34, 441 (2006).
     """
 
     # In many parameters most of a cube is corners, where little is known and nothing
-    # gained: it is climbed around the best mean only, least far where it is steep.
-    reach = 0.35
-    narrowest = 0.3
+    # gained: it is climbed around the best mean only.
+    reach = 0.3
 
     def __init__(self, best, noise):
         self.best = best
@@ -71,7 +68,7 @@ class Optimism:
         0 exploits where the members agree; a large one queries where they disagree.
     """
 
-    reach = narrowest = 1.0
+    reach = 1.0
 
     def __init__(self, kappa):
         self.kappa = kappa
@@ -169,9 +166,7 @@ def propose(surrogate, gain, measured, rng, n=1):
         Their gains, falling; the least one for the points outside the box.
     """
     top = measured[np.argsort(-surrogate.predict(measured)[0], kind="stable")[:4]]
-    steep = np.sqrt((surrogate.slopes(measured)[2] ** 2).mean(0)) + 1e-9
-    sides = gain.reach * np.maximum(steep.min() / steep, gain.narrowest)
-    box = np.clip([top[0] - sides, top[0] + sides], 0.0, 1.0)
+    box = np.clip([top[0] - gain.reach, top[0] + gain.reach], 0.0, 1.0)
     points = scatter(top, box, rng)
     gains = gain(*surrogate.predict(points))[0]
     order = np.argsort(-gains, kind="stable")

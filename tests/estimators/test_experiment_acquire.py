@@ -12,7 +12,6 @@ from qestim.estimators._experiment_acquire import (
     Optimism,
     choose_batch,
     climb,
-    propose,
 )
 from qestim.estimators._experiment_ensemble import Ensemble
 from qestim.estimators._experiment_gp import GaussianProcess, _PriorRegressor
@@ -82,25 +81,6 @@ def test_a_climb_ends_in_its_box_and_higher(surrogate):
     assert (ends <= box[1]).all()
     before, after = (gain(*surrogate.predict(p))[0] for p in (starts, ends))
     assert (after > before).all()
-
-
-class Anywhere(ExpectedImprovement):
-    def __call__(self, mean, std):
-        return np.zeros_like(mean), np.zeros_like(mean), np.zeros_like(mean)
-
-
-def test_steep_parameters_are_searched_least_far():
-    rng = np.random.default_rng(0)
-    unit = rng.random((40, 2))
-    y = np.sin(12 * unit[:, 0]) + 0.2 * unit[:, 1]
-    y = (y - y.mean()) / y.std()
-    surrogate = GaussianProcess().fit(unit, y, np.zeros(40))
-    gain = Anywhere(y.max(), 0.01)
-    points = propose(surrogate, gain, unit, rng)[0][:-100]  # the last: from anywhere
-    best = unit[np.argmax(surrogate.predict(unit)[0])]
-    far = np.abs(points - best).max(0)
-    assert far[1] <= gain.reach + 1e-12
-    assert far[0] == pytest.approx(gain.reach * gain.narrowest, abs=0.01)
 
 
 def test_a_batch_takes_the_best_of_two_that_are_alike():
