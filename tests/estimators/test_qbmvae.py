@@ -298,18 +298,19 @@ def test_code_reconstruction_and_draws(digits):
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
 def test_missing_values_are_restored(digits, likelihood):
     X, _ = digits
-    model = QBMVAETransformer(
-        8, likelihood=likelihood, n_hidden=64, sampler=Flips(), random_state=1
-    ).fit(X[:400])
     gaps = X[400:].copy()
     gaps[:, 24:40] = np.nan
-    restored = model.restore(gaps)
-    seen = ~np.isnan(gaps)
-    np.testing.assert_array_equal(restored[seen], gaps[seen])
-    np.testing.assert_array_equal(restored, model.restore(gaps))
-    error = np.mean((restored - X[400:])[~seen] ** 2)
-    by_mean = np.mean((X[:400].mean(0) - X[400:])[~seen] ** 2)
-    assert error < 0.85 * by_mean
+    seen, shares = ~np.isnan(gaps), []
+    for seed in range(3):
+        model = QBMVAETransformer(
+            8, likelihood=likelihood, n_hidden=64, sampler=Flips(), random_state=seed
+        ).fit(X[:400])
+        restored = model.restore(gaps)
+        np.testing.assert_array_equal(restored[seen], gaps[seen])
+        np.testing.assert_array_equal(restored, model.restore(gaps))
+        error = np.mean((restored - X[400:])[~seen] ** 2)
+        shares.append(error / np.mean((X[:400].mean(0) - X[400:])[~seen] ** 2))
+    assert np.mean(shares) < 0.85
     with pytest.raises(ValueError, match="NaN"):
         model.transform(gaps)
 
