@@ -83,6 +83,6 @@ def run(quick):
         "note": f"scikit-learn's digits, 16 components, {len(folds)} folds of "
         "RepeatedStratifiedKFold(5, 2). Polish: 200 heat-bath sweeps after every call "
         "of the sampler and 3 for each update between two calls, in every row but that "
-        "of the Boltzmann sampler, which takes none after a call. Intervals of the paired "
-        "difference by the corrected t of Nadeau and Bengio.",
+        "of the Boltzmann sampler, which takes none after a call. Intervals of the "
+        "paired difference by the corrected t of Nadeau and Bengio.",
     }
