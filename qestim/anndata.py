@@ -186,8 +186,8 @@ class CellModel:
     >>> adata = anndata.AnnData(X.astype("float32"))
     >>> small = default_estimator(random_state=0).set_params(max_iter=2, n_hidden=16)
     >>> model = embed(adata, estimator=small, space="code")
-    >>> model.columns(adata[:, ::-1])[:3]
-    array([19, 18, 17])
+    >>> next(model.chunks(adata[:, ::-1])).shape
+    (60, 20)
     """
 
     estimator: QBMVAETransformer
