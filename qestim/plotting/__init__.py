@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of reads, masks, experiments and success, in scikit-learn's Display style.
+"""Pictures of reads, masks, training, experiments and success.
+
+Displays in scikit-learn's style: made by ``from_...``, drawn by ``plot``.
 
 matplotlib is imported when something is drawn, not before.
 """
@@ -8,8 +10,10 @@ from qestim.plotting._attention import AttentionDisplay
 from qestim.plotting._beta_eff import BetaEffDisplay
 from qestim.plotting._energies import EnergyHistogramDisplay
 from qestim.plotting._experiment import ExperimentDisplay
+from qestim.plotting._learning_curve import LearningCurveDisplay
 from qestim.plotting._success import SuccessProbabilityDisplay
 from qestim.plotting._time_to_solution import TimeToSolutionDisplay
+from qestim.plotting._training_curve import TrainingCurveDisplay
 from qestim.plotting._trajectory import TrajectoryDisplay
 
 __all__ = [
@@ -17,7 +21,9 @@ __all__ = [
     "BetaEffDisplay",
     "EnergyHistogramDisplay",
     "ExperimentDisplay",
+    "LearningCurveDisplay",
     "SuccessProbabilityDisplay",
     "TimeToSolutionDisplay",
+    "TrainingCurveDisplay",
     "TrajectoryDisplay",
 ]

@@ -38,11 +38,17 @@ DISPLAYS = {
         {"reads": np.array([0.0, 1.0, 1.0])}, ground_energy=0.0
     ),
     "ExperimentDisplay": experiment,
+    "LearningCurveDisplay": lambda: plotting.LearningCurveDisplay.from_scores(
+        [10, 20], {"random": [[0.5, 0.6], [0.4, 0.7]], "margin": [0.6, 0.7]}
+    ),
     "SuccessProbabilityDisplay": lambda: plotting.SuccessProbabilityDisplay.from_counts(
         [1, 100], [0, 5], [10, 10], param_name="steps"
     ),
     "TimeToSolutionDisplay": lambda: plotting.TimeToSolutionDisplay.from_counts(
         [1, 100], [0, 5], [10, 10], [1.0, 1.0], param_name="steps"
+    ),
+    "TrainingCurveDisplay": lambda: plotting.TrainingCurveDisplay(
+        [3.0, 2.0], label="training loss (nats)", scores=[-4.0, -3.0]
     ),
     "TrajectoryDisplay": trajectory,
 }
