@@ -56,7 +56,7 @@ axis.set_ylabel("accuracy on held-out folds")
 plt.show()
 
 # %%
-# Was it trained long enough to judge? The loss, and the bound on held-out rows (dashed),
+# Was it trained long enough? The loss, and the bound on held-out rows (dashed),
 # with a machine as the prior and without couplings. The loss leaves the machine's log Z
 # out; the bound has it, and sees the couplings that the classifier did not need.
 curves = None
