@@ -59,6 +59,11 @@ def test_every_sampler_is_in_the_list():
     assert classes - {BaseSampler} == listed
 
 
+def test_every_sampler_can_say_how_long_it_has_run():
+    for sampler, _ in SAMPLERS:
+        assert isinstance(sampler, DimodSampler) or "verbose" in sampler.get_params()
+
+
 def test_those_that_state_a_law_are_tested_for_it():
     for sampler, betas in SAMPLERS:
         claims = sampler.properties["distribution"] == "boltzmann"

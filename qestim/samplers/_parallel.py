@@ -45,6 +45,8 @@ class ParallelSampler(BaseSampler, dimod.ComposedSampler):
         sampler's own hold for each job by itself.
     aggregate : bool, default=False
         Merge equal reads and count them.
+    verbose : int, default=0
+        Above 0, a call that takes longer than two seconds says how long it has run.
 
     Raises
     ------
@@ -90,6 +92,7 @@ class ParallelSampler(BaseSampler, dimod.ComposedSampler):
         time_limit=None,
         target_energy=None,
         aggregate=False,
+        verbose=0,
     ):
         self.sampler = sampler
         self.reads_per_job = reads_per_job
@@ -101,6 +104,7 @@ class ParallelSampler(BaseSampler, dimod.ComposedSampler):
         self.time_limit = time_limit
         self.target_energy = target_energy
         self.aggregate = aggregate
+        self.verbose = verbose
 
     @property
     def children(self):
