@@ -39,9 +39,7 @@ class TrainedSpinCode(SpinCodeTransformer):
 
     def _prepare(self, X, batch, size_factor, *, known):
         """Return the data as `Rows` of the model's scales, and how many each has."""
-        one = isinstance(self.n_hidden, Integral)
-        widths = (self.n_hidden,) if one else tuple(self.n_hidden)
-        if not widths or not all(
+        if not (widths := self._widths()) or not all(
             isinstance(w, Integral) and int(w) > 0 for w in widths
         ):
             raise ValueError(
@@ -58,18 +56,34 @@ class TrainedSpinCode(SpinCodeTransformer):
             table.scaling, table.batches = self.scaling_, self.batches_
         return tables, survey.lengths
 
+    def _widths(self):
+        one = isinstance(self.n_hidden, Integral)
+        return (self.n_hidden,) if one else tuple(self.n_hidden)
+
     def _check_form(self, batches):
         """Refuse to go on where the networks that there are do not fit."""
-        for name, have in (
-            ("n_components", self.prior_.n_units),
-            ("likelihood", self.vae_.likelihood),
+        anew = "begin anew with fit and warm_start=False."
+        for name, have, want in (
+            ("n_components", self.prior_.n_units, self.n_components),
+            ("likelihood", self.vae_.likelihood, self.likelihood),
+            ("n_hidden", self.vae_.n_hidden, self._widths()),
         ):
-            if getattr(self, name) != have:
+            if want != have:
                 raise ValueError(
                     f"The networks that are to be trained further have {name}={have!r}."
-                    f" Got {getattr(self, name)!r}; begin anew with fit and "
-                    "warm_start=False."
+                    f" Got {getattr(self, name)!r}; {anew}"
                 )
+        prior, code = make_prior(self._settings(), self.n_components, torch.Generator())
+        # The buffers are the ends of the couplings.
+        had, ends = (dict(law.named_buffers()) for law in (self.prior_, prior))
+        same = type(prior) is type(self.prior_) and all(
+            torch.equal(had[name].cpu(), ends[name]) for name in ends
+        )
+        if not same or _family(code) != _family(self.vae_.code):
+            raise ValueError(
+                "The networks that are to be trained further have another 'prior': its "
+                f"graph or relaxation. Got {self.prior!r}; {anew}"
+            )
         labels = None if batches is None else batches.combinations
         self._codes(labels, 0 if labels is None else len(labels))
 
@@ -293,3 +307,8 @@ class TrainedSpinCode(SpinCodeTransformer):
             table.take(part) for part in np.array_split(rows, len(rows) // 512 + 1)
         )
         return float(np.mean(self._bound(parts, log_z)))
+
+
+def _family(code):
+    """Return what tells posteriors apart."""
+    return type(code), getattr(code, "relaxation", None)

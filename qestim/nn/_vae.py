@@ -82,6 +82,7 @@ class SpinVAE(torch.nn.Module):
             )
         widths = (n_hidden,) if isinstance(n_hidden, Integral) else tuple(n_hidden)
         self.likelihood = likelihood
+        self.n_hidden = widths
         self.law: Any = LIKELIHOODS[likelihood](n_features)
         self.code: SpinCode | NormalCode = SpinCode() if code is None else code
         self.n_covariates = n_covariates

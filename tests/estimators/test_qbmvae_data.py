@@ -213,6 +213,32 @@ def test_warm_start_goes_on_from_the_last_fit(cells):
     assert not torch.allclose(before, weights(clone(model).fit(X)), atol=1e-2)
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"n_hidden": 7},
+        {"prior": "full"},
+        {"prior": "bernoulli"},
+        {"prior": BoltzmannPrior([(0, 1)])},
+        {"prior": BoltzmannPrior(relaxation="mean")},
+    ],
+)
+def test_a_warm_start_with_other_networks_is_refused(cells, changed):
+    X, _ = cells
+    model = small(warm_start=True).fit(X)
+    model.set_params(kl_weight=0.5, prior="rbm").fit(X)
+    with pytest.raises(ValueError, match=f"have .*{next(iter(changed))}.*begin anew"):
+        model.set_params(**changed).fit(X)
+
+
+def test_a_warm_start_with_another_graph_of_as_many_couplings_is_refused(cells):
+    X, _ = cells
+    model = small(warm_start=True, prior=BoltzmannPrior([(0, 1)])).fit(X)
+    model.set_params(prior=BoltzmannPrior([(0, 1)])).fit(X)
+    with pytest.raises(ValueError, match="another 'prior'"):
+        model.set_params(prior=BoltzmannPrior([(1, 2)])).fit(X)
+
+
 def test_an_interrupted_fit_leaves_the_best_state(cells):
     X, _ = cells
 
