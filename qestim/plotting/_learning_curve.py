@@ -145,8 +145,8 @@ class LearningCurveDisplay:
                 ax.fill_between(self.n_labels, mean - half, mean + half, **band)
         ax.set_xlabel("labels")
         most = max(len(found) for found in self.scores.values())
-        band = f"\n({100 * self.confidence:g} % interval of the mean)"
-        ax.set_ylabel(score_name + band * (most > 1))
+        note = f"\n({100 * self.confidence:g} % interval of the mean)"
+        ax.set_ylabel(score_name + note * (most > 1))
         ax.grid(alpha=0.3)
         ax.legend(frameon=False)
         return self
