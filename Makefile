@@ -6,7 +6,7 @@ DATA := $(abspath ../shared/data)
 # Real benchmark data; what uses it skips with a message where the folder is absent.
 export QESTIM_DATA ?= $(if $(wildcard $(DATA)),$(DATA))
 # A broken kernel must not hide behind the numpy fallback in a test or a measurement.
-test test-all bench bench-quick: export QESTIM_REQUIRE_NATIVE ?= 1
+test test-all coverage bench bench-quick: export QESTIM_REQUIRE_NATIVE ?= 1
 
 # Two workers with one thread each: torch's threads only get into each other's way.
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
@@ -14,7 +14,7 @@ TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt \
            $(wildcard qestim/_native/*.cpp qestim/_native/*.hpp)
 
-.PHONY: demo examples test test-all test-slow test-fallback pure-wheel sanitize lint check bench \
+.PHONY: demo examples test test-all test-slow test-fallback coverage pure-wheel sanitize lint check bench \
         bench-quick docs check-docs dist clean
 
 $(VENV)/installed: $(SOURCES)
@@ -47,6 +47,10 @@ test-slow: $(VENV)/installed
 test-fallback: $(VENV)/installed
 	QESTIM_REQUIRE_NATIVE=0 QESTIM_DISABLE_NATIVE=1 $(TEST) \
 	    tests/_native tests/qubo tests/samplers tests/testing tests/test_common.py
+
+# The lines and branches that the tests pass through; fails under 90 %.
+coverage: $(VENV)/installed
+	$(TEST) --cov
 
 # Every picture of examples/, drawn without a screen.
 examples: $(VENV)/installed
