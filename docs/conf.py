@@ -5,6 +5,8 @@ import pathlib
 import shutil
 import sys
 
+from docutils import nodes
+
 import qestim
 
 HERE = pathlib.Path(__file__).parent
@@ -31,7 +33,9 @@ myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "**/sg_execution_times.rst", "sg_execution_times.rst"]
+toc_object_entries_show_parents = "hide"
 nitpicky = False
+default_role = "py:obj"
 
 autosummary_generate = True
 autodoc_typehints = "none"
@@ -130,6 +134,24 @@ def skip_requests(app, what, name, obj, skip, options):
     return True if name.startswith("set_") and name.endswith("_request") else None
 
 
+def link_names(app, doctree, docname):
+    """Lead from a public name in code type to its page of the reference."""
+    objects = app.env.domains["py"].objects
+    kinds = ("class", "exception", "function", "data")
+    pages = {name: entry for name, entry in objects.items() if entry.objtype in kinds}
+    short = {name.rpartition(".")[2]: name for name in pages}
+    for literal in list(doctree.findall(nodes.literal)):
+        text = literal.astext().removesuffix("()")
+        name = text if text in pages else short.get(text)
+        inside = isinstance(literal.parent, (nodes.reference, nodes.title))
+        if name is None or inside or pages[name].docname == docname:
+            continue
+        uri = app.builder.get_relative_uri(docname, pages[name].docname)
+        link = nodes.reference("", "", refuri=f"{uri}#{pages[name].node_id}")
+        literal.replace_self(link)
+        link += literal
+
+
 def setup(app):
     """Register the steps."""
     app.connect("builder-inited", copy_results)
@@ -137,3 +159,4 @@ def setup(app):
     app.connect("source-read", relink)
     app.connect("autodoc-process-docstring", join_continued, priority=100)
     app.connect("autodoc-skip-member", skip_requests)
+    app.connect("doctree-resolved", link_names)
