@@ -146,7 +146,12 @@ class ParallelSampler(BaseSampler, dimod.ComposedSampler):
         )
         spins = np.concatenate([spins_of(part, model.variables) for part in reads])
         vectors = {
-            name: np.concatenate([part.record[name] for part in reads])
+            name: np.concatenate(
+                [
+                    np.repeat(part.record[name], part.record.num_occurrences, axis=0)
+                    for part in reads
+                ]
+            )
             for name in reads[0].record.dtype.names
             if name not in ("sample", "energy", "num_occurrences")
         }

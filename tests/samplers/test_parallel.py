@@ -88,3 +88,10 @@ def test_what_would_end_reads_early_is_refused(bqm, name):
 
 def _quick(num_sweeps=5):
     return SimulatedAnnealingSampler(num_sweeps=num_sweeps)
+
+
+def test_vectors_of_merged_reads_are_repeated_like_the_reads():
+    inner = CIMSampler(num_steps=20, return_trajectory=True, aggregate=True)
+    sampler = ParallelSampler(inner, reads_per_job=3, num_reads=6, seed=1)
+    reads = sampler.sample_ising({0: 1.0}, {(0, 1): 1.0})
+    assert reads.record.trajectory.shape == (6, 21, 2)
