@@ -9,6 +9,7 @@ from numbers import Real
 import numpy as np
 
 from qestim._reads import read_spins
+from qestim._success import energy_tolerance
 from qestim.qubo import IsingArrays
 from qestim.qubo import _pseudolikelihood as pseudo
 from qestim.testing import (
@@ -241,7 +242,7 @@ def diagnose(bqm, spins, beta=None, *, ground_energy=None):
         if law is not None:
             at_beta |= _compare_states(law, reads, beta, factor, 0)
     reference = float("nan") if ground_energy is None else float(ground_energy)
-    tolerance = 1e-9 * max(1.0, float(np.abs(energies).max()))
+    tolerance = 0.0 if ground_energy is None else energy_tolerance(model, reference)
     gap = float(energies.min()) - reference
     facts = {
         "num_reads": len(reads),

@@ -136,7 +136,36 @@ def time_to_solution(hits, reads, seconds, *, target=0.99, confidence=0.95):
     return TimeToSolution(time(hits / reads), time(high), time(low))
 
 
-def count_hits(sampleset, ground_energy, *, rtol=1e-9):
+def energy_tolerance(model, energy):
+    """Return how much two energies of a model may differ by rounding alone.
+
+    Parameters
+    ----------
+    model : qestim.qubo.IsingArrays
+        The model.
+    energy : float
+        The energy that others are compared with, in the units of the model.
+
+    Returns
+    -------
+    tolerance : float
+        A billionth of the energy, with or without the model's offset, whichever is
+        smaller, and the rounding of a sum of all biases. It scales with the model.
+
+    Examples
+    --------
+    >>> from qestim._success import energy_tolerance
+    >>> from qestim.qubo import IsingArrays
+    >>> model = IsingArrays.from_matrix([[0, 1e-12], [1e-12, 0]])
+    >>> energy_tolerance(model, -1e-12) < 1e-20
+    True
+    """
+    least = min(abs(energy), abs(energy - model.offset))
+    biases = np.abs(model.h).sum() + np.abs(model.value).sum()
+    return 1e-9 * least + 1e-14 * (abs(model.offset) + float(biases))
+
+
+def count_hits(sampleset, ground_energy, tolerance=0.0):
     """Count the reads of a sample set that reach an energy.
 
     Parameters
@@ -145,8 +174,8 @@ def count_hits(sampleset, ground_energy, *, rtol=1e-9):
         Reads; occurrences count.
     ground_energy : float
         Energy to reach, in the units of the model.
-    rtol : float, default=1e-9
-        How much higher an energy may be, as a share of ``max(1, |ground_energy|)``.
+    tolerance : float, default=0.0
+        How much higher an energy may be, in the same units; see `energy_tolerance`.
 
     Returns
     -------
@@ -168,7 +197,6 @@ def count_hits(sampleset, ground_energy, *, rtol=1e-9):
     """
     if not math.isfinite(ground_energy):
         raise ValueError(f"ground_energy must be finite. Got {ground_energy}.")
-    limit = ground_energy + rtol * max(1.0, abs(ground_energy))
     counts = sampleset.record.num_occurrences
-    hits = counts[sampleset.record.energy <= limit].sum()
+    hits = counts[sampleset.record.energy <= ground_energy + tolerance].sum()
     return int(hits), int(counts.sum())

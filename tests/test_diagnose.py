@@ -227,3 +227,24 @@ def test_errors_of_files_and_beta(tmp_path):
     for reads in (None, {"a": 1, "b": 1}, scipy.sparse.eye_array(2)):
         with pytest.raises(ValueError, match=r"must be a dimod.SampleSet, an array or"):
             qestim.diagnose(bqm, reads)
+
+
+@pytest.mark.parametrize(("unit", "offset"), [(1e-12, 0.0), (1.0, 1e11), (1e12, 0.0)])
+def test_ground_states_are_told_apart_at_any_scale_and_offset(unit, offset):
+    bqm = dimod.BQM.from_ising({0: 1.0, 1: -2.0}, {(0, 1): 3.0}, offset)
+    bqm.scale(unit)
+    found = qestim.diagnose(bqm, [[1, 1], [1, -1], [-1, 1], [-1, -1]])
+    assert found.ground_share == 0.25
+    found = qestim.diagnose(bqm, [[1, 1], [-1, -1]])
+    assert found.ground_share == 0
+    assert found.gap == pytest.approx(8 * unit, rel=1e-6)
+
+
+def test_equal_energies_are_no_sign_of_dependent_reads():
+    # Energies of one level whose mean is rounded: 200 reads of four ground states.
+    bqm = dimod.BQM.from_ising(
+        {}, {(0, 1): 0.1, (0, 2): 0.2, (0, 3): -0.3, (0, 4): 0.3, (0, 5): -0.3}
+    )
+    spins = np.random.default_rng(0).choice([-1, 1], size=(200, 1))
+    found = qestim.diagnose(bqm, spins * [1, -1, -1, 1, -1, 1])
+    assert found.correlation_time < 2

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from qestim._success import count_hits, success_interval, time_to_solution
+from qestim._success import (
+    count_hits,
+    energy_tolerance,
+    success_interval,
+    time_to_solution,
+)
+from qestim.qubo import IsingArrays
 
 
 @pytest.mark.parametrize("p", [0.02, 0.3, 0.95])
@@ -84,13 +90,27 @@ def test_impossible_times_are_refused(options, message):
         time_to_solution(1, 10, **options)
 
 
-def test_hits_count_occurrences_up_to_rounding():
+def test_hits_count_occurrences_up_to_a_tolerance():
     reads = dimod.SampleSet.from_samples(
         [[1], [-1], [1]],
         "SPIN",
         energy=[-1e6 + 1e-5, -1e6 - 1.0, -1e6 + 1.0],
         num_occurrences=[3, 2, 4],
     )
-    assert count_hits(reads, -1e6) == (5, 9)
+    assert count_hits(reads, -1e6) == (2, 9)
+    assert count_hits(reads, -1e6, tolerance=1e-4) == (5, 9)
     with pytest.raises(ValueError, match="ground_energy must be finite"):
         count_hits(reads, math.nan)
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
+@pytest.mark.parametrize("offset", [0.0, 6.0, 1e9])
+def test_levels_apart_are_told_apart_at_any_scale_and_offset(unit, offset):
+    bqm = dimod.BQM.from_ising({0: 0.1, 1: 0.3}, {(0, 1): 0.2}, offset)
+    bqm.scale(unit)
+    reads = dimod.ExactSolver().sample(bqm)
+    ground = reads.first.energy
+    tolerance = energy_tolerance(IsingArrays.from_bqm(bqm), ground)
+    assert count_hits(reads, ground, tolerance) == (1, 4)
+    # The energy as another order of sums may give it.
+    assert count_hits(reads, np.nextafter(ground, -np.inf), tolerance) == (1, 4)

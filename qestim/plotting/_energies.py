@@ -179,21 +179,27 @@ class EnergyHistogramDisplay:
         return self
 
 
+def _resolution(values):
+    """Return the distance below which two energies are one, up to rounding."""
+    return 1e-9 * np.ptp(values) + 1e-14 * np.abs(values).max()
+
+
 def _levels(energies, probabilities):
     """Merge equal energies, up to rounding, and add up their probabilities."""
     order = np.argsort(energies)
     energies, probabilities = energies[order], probabilities[order]
-    apart = np.diff(energies) > 1e-9 * max(1.0, np.abs(energies).max())
+    apart = np.diff(energies) > _resolution(energies)
     starts = np.flatnonzero(np.concatenate([[True], apart]))
     return energies[starts], np.add.reduceat(probabilities, starts)
 
 
 def _bins(levels, low, high, bins):
-    if high - low <= 1e-9 * max(1.0, abs(low)):
+    ends = np.array([low, high])
+    if high - low <= _resolution(ends):
         return np.array([low - 0.5, low + 0.5])
     if bins is None:
         gaps = np.diff(levels)
-        gaps = gaps[gaps > 1e-9 * max(1.0, abs(low), abs(high))]
+        gaps = gaps[gaps > _resolution(ends)]
         spacing = gaps.min()
         slots = (levels - low) / spacing
         if np.abs(slots - slots.round()).max() < 1e-3:

@@ -3,7 +3,8 @@
 
 import time
 
-from qestim._success import count_hits
+from qestim._success import count_hits, energy_tolerance
+from qestim.qubo import IsingArrays
 
 
 def sweep(sampler, bqm, ground_energy, param_name, param_range, parameters):
@@ -46,11 +47,12 @@ def sweep(sampler, bqm, ground_energy, param_name, param_range, parameters):
         )
     if param_name in parameters:
         raise ValueError(f"{param_name!r} is swept: leave it out of the parameters.")
+    tolerance = energy_tolerance(IsingArrays.from_bqm(bqm), ground_energy)
     hits, reads, seconds = [], [], []
     for value in param_range:
         start = time.process_time()
         sampleset = sampler.sample(bqm, **{param_name: value}, **parameters)
-        hit, number = count_hits(sampleset, ground_energy)
+        hit, number = count_hits(sampleset, ground_energy, tolerance)
         seconds.append(time.process_time() - start)
         hits.append(hit)
         reads.append(number)

@@ -162,7 +162,8 @@ def correlation_time(spins, energies):
 def _integrated_time(series):
     n = len(series)
     x = series - np.mean(series)
-    if n < 4 or not x.any():
+    # What is left of equal numbers is the rounding of their mean, no correlation.
+    if n < 4 or np.abs(x).max() <= 1e-14 * np.abs(series).max():
         return 1.0
     spectrum = np.fft.rfft(x, 2 * n)
     correlation = np.fft.irfft(spectrum * np.conj(spectrum))[:n]

@@ -122,3 +122,12 @@ def test_the_ground_energy_is_found_or_given(ax):
 def test_what_cannot_be_drawn_is_refused(samplesets, options, message):
     with pytest.raises(ValueError, match=message):
         EnergyHistogramDisplay.from_sampleset(samplesets, **options)
+
+
+@pytest.mark.parametrize(("unit", "offset"), [(1e-12, 0.0), (1.0, 1e9)])
+def test_bins_follow_the_levels_at_any_scale_and_offset(ax, unit, offset):
+    display = EnergyHistogramDisplay.from_sampleset(
+        reads(offset + unit * np.array([-1.0, 0.0, 2.0]))
+    ).plot(ax=ax)
+    assert len(display.edges_) == 5
+    np.testing.assert_allclose(np.diff(display.edges_), unit, rtol=1e-6)
