@@ -223,10 +223,13 @@ class SimulatedAnnealingSampler(BaseSampler):
 def default_beta_range(bqm):
     r"""Return the inverse temperatures between which "auto" anneals.
 
-    In units of the root mean square :math:`r_i = \sqrt{h_i^2 + \sum_j J_{ij}^2}` of
-    the field on a spin: hot enough for the strongest, :math:`0.45 / \max r_i`, and cold
-    enough for the weakest, :math:`13.4 / \min r_i`; but never colder than leaves a
-    flip against the smallest non-zero bias one chance in a thousand.
+    In units of the root mean square :math:`r_i` of the field on a spin,
+    :math:`r_i^2 = (h_i + m \sum_j J_{ij})^2 + \sum_j J_{ij}^2`: hot enough for the
+    strongest, :math:`0.45 / \max r_i`, and cold enough for the weakest,
+    :math:`13.4 / \min r_i`; but never colder than leaves a flip against the smallest
+    non-zero bias one chance in a thousand. m is the mean spin whose field cancels the
+    h best. It is zero without fields and next to zero where the signs of J are random;
+    a penalty for the number of ones has large fields that cancel.
 
     Parameters
     ----------
@@ -256,13 +259,19 @@ def _field_beta_range(model):
     # An inverse temperature for less would leave the range of floats.
     if scale < 1e-300:
         return 0.1, 1.0
-    n = len(model)
-    square = (model.value / scale) ** 2
-    rms = np.sqrt(
-        (model.h / scale) ** 2
-        + np.bincount(model.row, square, n)
-        + np.bincount(model.col, square, n)
-    )
+    h, value = model.h / scale, model.value / scale
+
+    def by_spin(weights):
+        n = len(model)
+        return np.bincount(model.row, weights, n) + np.bincount(model.col, weights, n)
+
+    sums, squares = by_spin(value), by_spin(value**2)
+    total = sums @ sums
+    mean = 0.0
+    # Sums of random signs have the squares' total by chance; only the rest counts.
+    if total > squares.sum():
+        mean = np.clip((squares.sum() / total - 1) * (h @ sums) / total, -1, 1)
+    rms = np.sqrt((h + mean * sums) ** 2 + squares)
     # Below 1e-9 of the largest, a bias is rounding noise of the model's maker.
     hot = 0.45 / rms.max()
     cold = min(

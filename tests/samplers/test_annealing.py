@@ -173,6 +173,28 @@ def test_default_range_of_plain_models():
     assert default_beta_range(dimod.BQM("SPIN")) == (0.1, 1.0)
 
 
+def test_the_default_range_sees_through_fields_that_cancel():
+    # Ten ones of 100, by a penalty: fields 80 times a coupling, felt by no read.
+    rng = np.random.default_rng(0)
+    Q = np.triu(np.full((100, 100), 2.0), 1) + np.diag(-19.0 - rng.random(100) / 2)
+    bqm = dimod.BQM(Q, "BINARY")
+    hot, cold = default_beta_range(bqm)
+    assert hot == pytest.approx(0.45 / (0.5 * np.sqrt(99)), rel=0.1)
+    assert cold == pytest.approx(13.4 / (0.5 * np.sqrt(99)), rel=0.1)
+    sampler = SimulatedAnnealingSampler(num_reads=20, num_sweeps=500, seed=0)
+    chosen = sampler.sample(bqm).record.sample.sum(axis=1)
+    assert np.abs(chosen - 10).max() <= 2
+
+
+def test_random_couplings_leave_the_default_range_to_the_fields():
+    rng = np.random.default_rng(1)
+    J = np.triu(rng.standard_normal((200, 200)), 1)
+    h = rng.standard_normal(200)
+    bqm = dimod.BQM.from_ising(h, {(i, j): J[i, j] for i, j in np.argwhere(J)})
+    rms = np.sqrt(h**2 + ((J + J.T) ** 2).sum(axis=1))
+    assert default_beta_range(bqm)[0] == pytest.approx(0.45 / rms.max(), rel=0.02)
+
+
 def test_widely_spread_biases_get_a_geometric_schedule():
     bqm = dimod.BQM.from_ising({0: 1.0, 1: 1e-6}, {})
     reads = SimulatedAnnealingSampler(seed=0).sample(bqm)
