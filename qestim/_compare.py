@@ -343,7 +343,8 @@ def _candidates(estimator, path, samplers):
 def _controls(estimator, path, word):
     if word != "controls":
         raise ValueError(
-            f"The one string that samplers may hold is 'controls'. Got {word!r}."
+            f"The one string that samplers may hold is 'controls'. Got {word!r}; a "
+            "sampler is an instance such as SimulatedAnnealingSampler()."
         )
     owner = estimator.get_params()[path] if path else estimator
     if not hasattr(owner, "_controls"):

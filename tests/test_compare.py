@@ -229,3 +229,8 @@ def test_a_number_of_folds_of_any_kind_is_shuffled(data):
     assert [s.tolist() for s in one.scores.values()] == [
         s.tolist() for s in other.scores.values()
     ]
+
+
+def test_a_word_is_no_sampler(data):
+    with pytest.raises(ValueError, match=r"Got 'sa'; .*SimulatedAnnealingSampler\(\)"):
+        qestim.compare(Picker(), *data, samplers=["sa"])

@@ -24,11 +24,12 @@ from qestim.estimators._informativeness import (
 )
 from qestim.estimators._labels import known_labels, one_hot
 from qestim.estimators._pool_query import PoolQuery
+from qestim.estimators._sampler_parameter import NestedParameters, SamplerInstance
 from qestim.estimators._selection_form import Rows, count_of
 from qestim.estimators._trust import held_out_losses, neighbor_losses, trust_in
 
 
-class ActiveSampleSelector(PoolQuery):
+class ActiveSampleSelector(NestedParameters, PoolQuery):
     r"""Choose the rows to label next, or the rows worth training on.
 
     The choice minimises
@@ -164,7 +165,7 @@ class ActiveSampleSelector(PoolQuery):
         "n_dense": [Interval(Integral, 1, None, closed="left")],
         "embedding": [HasMethods(["fit", "transform"]), None],
         "n_committee": [Interval(Integral, 2, None, closed="left")],
-        "sampler": [HasMethods("sample"), None],
+        "sampler": [SamplerInstance(), None],
         "penalty": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "n_sweeps": [Interval(Integral, 0, None, closed="left")],
         "missing_label": "no_validation",

@@ -8,15 +8,16 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
-from qestim._sklearn import HasMethods, Interval, StrOptions, _fit_context
+from qestim._sklearn import Interval, StrOptions, _fit_context
 from qestim.estimators._draw import clone_sampler
 from qestim.estimators._machine_features import MachineFeatures
 from qestim.estimators._machine_training import train_machine
 from qestim.estimators._negative import PHASES, TemperedChains, make_phase
+from qestim.estimators._sampler_parameter import NestedParameters, SamplerInstance
 from qestim.nn import BoltzmannMachine, GaussianBoltzmannMachine
 
 
-class BoltzmannMachineTransformer(MachineFeatures):
+class BoltzmannMachineTransformer(NestedParameters, MachineFeatures):
     r"""Features that a Boltzmann machine learns without labels.
 
     The machine gives each row v of the data, together with hidden spins u, an energy,
@@ -111,7 +112,7 @@ class BoltzmannMachineTransformer(MachineFeatures):
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "visible": [StrOptions({"gaussian", "binary"})],
         "graph": [StrOptions({"rbm", "full"}), nx.Graph, list, tuple],
-        "sampler": [HasMethods("sample"), None],
+        "sampler": [SamplerInstance(), None],
         "negative_phase": [StrOptions(set(PHASES))],
         "n_chains": [Interval(Integral, 1, None, closed="left")],
         "n_sweeps": [Interval(Integral, 1, None, closed="left")],

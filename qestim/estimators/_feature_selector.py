@@ -4,7 +4,7 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
@@ -20,10 +20,11 @@ from qestim._sklearn import (
 from qestim.estimators._draw import clone_sampler
 from qestim.estimators._feature_measures import curvature, information
 from qestim.estimators._labels import are_classes
+from qestim.estimators._sampler_parameter import NestedParameters, SamplerInstance
 from qestim.qubo import FeatureSelectionProblem
 
 
-class QUBOFeatureSelector(SelectorMixin, BaseEstimator):
+class QUBOFeatureSelector(SelectorMixin, NestedParameters):
     r"""Select features by relevance and redundancy, all pairs at once.
 
     With ``relevance="mutual_info"`` the chosen k features have the largest
@@ -104,7 +105,7 @@ class QUBOFeatureSelector(SelectorMixin, BaseEstimator):
         "redundancy": [Interval(Real, 0, None, closed="left")],
         "cost": [Interval(Real, 0, None, closed="left")],
         "estimator": [HasMethods("fit"), None],
-        "sampler": [HasMethods("sample"), None],
+        "sampler": [SamplerInstance(), None],
         "penalty": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "n_sweeps": [Interval(Integral, 0, None, closed="left")],
         "random_state": ["random_state"],

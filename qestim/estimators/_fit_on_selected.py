@@ -2,7 +2,7 @@
 """FitOnSelected: an estimator that learns from the rows that a selector keeps."""
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
+from sklearn.base import MetaEstimatorMixin, clone, is_classifier
 from sklearn.utils import assert_all_finite, column_or_1d, get_tags, indexable
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from qestim._sklearn import HasMethods, _fit_context, routing_enabled, safe_indexing
 from qestim.estimators._active_selector import ActiveSampleSelector
+from qestim.estimators._sampler_parameter import NestedParameters
 
 
 def _estimator_has(method):
@@ -25,7 +26,7 @@ def _estimator_has(method):
     return check
 
 
-class FitOnSelected(MetaEstimatorMixin, BaseEstimator):
+class FitOnSelected(MetaEstimatorMixin, NestedParameters):
     """Fit an estimator on the rows that a selector keeps.
 
     It is the last step of a plain Pipeline, which cannot drop rows itself, and its
@@ -99,7 +100,7 @@ class FitOnSelected(MetaEstimatorMixin, BaseEstimator):
         ------
         ValueError
             If y is missing where the estimator needs it, or holds the selector's
-            ``missing_label``.
+            ``missing_label``, or if the selector selects nothing.
         """
         if routing_enabled():
             routed = process_routing(self, "fit", **params)
@@ -118,6 +119,12 @@ class FitOnSelected(MetaEstimatorMixin, BaseEstimator):
         selector = ActiveSampleSelector() if self.selector is None else self.selector
         targets = self._targets(y, getattr(selector, "missing_label", "auto"))
         self.selector_ = clone(selector).fit(X, targets, **to_selector)
+        if not hasattr(self.selector_, "sample_indices_"):
+            raise ValueError(
+                "The 'selector' parameter must have sample_indices_ after fit. Got "
+                f"{type(selector).__name__}; the order is FitOnSelected(estimator, "
+                "selector)."
+            )
         kept = self.sample_indices_ = self.selector_.sample_indices_
         n_samples = np.shape(X)[0]
         to_estimator = {

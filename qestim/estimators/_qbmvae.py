@@ -8,15 +8,16 @@ import torch
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from qestim._sklearn import HasMethods, Interval, StrOptions, _fit_context
+from qestim._sklearn import Interval, StrOptions, _fit_context
 from qestim.estimators._fitting import TrainedSpinCode
 from qestim.estimators._prior import CONTROLS, GRAPHS, BoltzmannPrior
 from qestim.estimators._rows import Epochs
+from qestim.estimators._sampler_parameter import NestedParameters, SamplerInstance
 from qestim.estimators._saved import load_model, save_model
 from qestim.nn import LIKELIHOODS
 
 
-class QBMVAETransformer(TrainedSpinCode):
+class QBMVAETransformer(NestedParameters, TrainedSpinCode):
     r"""Code of spins, learned by an autoencoder with a Boltzmann machine as prior.
 
     An encoder gives each row the probabilities of ``n_components`` independent spins,
@@ -156,7 +157,7 @@ class QBMVAETransformer(TrainedSpinCode):
             tuple,
         ],
         "kl_weight": [Interval(Real, 0, None, closed="left")],
-        "sampler": [HasMethods("sample"), None],
+        "sampler": [SamplerInstance(), None],
         "n_hidden": [Interval(Integral, 1, None, closed="left"), tuple, list],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],

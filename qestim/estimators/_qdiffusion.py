@@ -10,7 +10,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from qestim._sklearn import (
-    HasMethods,
     Interval,
     StrOptions,
     _fit_context,
@@ -24,13 +23,14 @@ from qestim.estimators._qdiffusion_networks import (
 )
 from qestim.estimators._qdiffusion_scores import SequenceScores
 from qestim.estimators._qdiffusion_store import read_model, write_model
+from qestim.estimators._sampler_parameter import NestedParameters, SamplerInstance
 from qestim.estimators._token_sequences import TokenSequences
 from qestim.estimators._token_templates import templates
 from qestim.estimators._training import threads_for
 from qestim.nn import decode
 
 
-class QDiffusionGenerator(SequenceScores):
+class QDiffusionGenerator(NestedParameters, SequenceScores):
     r"""Generator of sequences: masked diffusion whose candidates an energy chooses.
 
     A transformer learns to guess masked tokens. Drawing several of them at once makes
@@ -129,7 +129,7 @@ class QDiffusionGenerator(SequenceScores):
     _parameter_constraints: dict = {
         "n_tokens": [Interval(Integral, 1, None, closed="left"), None],
         "guide": [StrOptions({"rbm", "full"}), nx.Graph, list, tuple, None],
-        "sampler": [HasMethods("sample"), None],
+        "sampler": [SamplerInstance(), None],
         "n_visible": [Interval(Integral, 1, None, closed="left")],
         "n_hidden": [Interval(Integral, 1, None, closed="left")],
         "n_steps": [Interval(Integral, 1, None, closed="left")],

@@ -8,17 +8,18 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 from tqdm.auto import tqdm
 
-from qestim._sklearn import HasMethods, Interval, StrOptions, _fit_context
+from qestim._sklearn import Interval, StrOptions, _fit_context
 from qestim.estimators._quantized_export import to_packed, to_torch
 from qestim.estimators._quantized_network import ACTIVATIONS, softmax
 from qestim.estimators._quantized_rows import hold_out
 from qestim.estimators._quantized_training import SOLVERS, QuantizedClassifier
+from qestim.estimators._sampler_parameter import NestedParameters, SamplerInstance
 from qestim.samplers import SimulatedAnnealingSampler
 
 _COLD = (1e6, 1e6)  # no flip uphill
 
 
-class QuantizedQNNClassifier(QuantizedClassifier):
+class QuantizedQNNClassifier(NestedParameters, QuantizedClassifier):
     r"""Neural network with weights of a few bits, trained by Ising problems.
 
     Layers :math:`a_{l+1} = \sigma(s_l\, a_l W_l + b_l)` have small integer weights
@@ -160,7 +161,7 @@ class QuantizedQNNClassifier(QuantizedClassifier):
         ],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "solver": [StrOptions(set(SOLVERS))],
-        "sampler": [HasMethods("sample"), None],
+        "sampler": [SamplerInstance(), None],
         "penalty": [Interval(Real, 0, None, closed="left")],
         "block_size": [Interval(Integral, 1, None, closed="left"), None],
         "input_noise": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],

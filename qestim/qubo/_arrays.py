@@ -81,8 +81,7 @@ class IsingArrays:
         if not isinstance(bqm, dimod.BinaryQuadraticModel):
             raise TypeError(
                 "bqm must be a dimod.BinaryQuadraticModel. Got "
-                f"{type(bqm).__name__}; for a coupling matrix use sample_arrays(J, h) "
-                "or IsingArrays.from_matrix, for a QUBO dict dimod.BQM.from_qubo."
+                f"{type(bqm).__name__}; {_way_out(bqm)}."
             )
         vectors: Any = bqm.to_numpy_vectors(return_labels=True, sort_labels=False)
         row = np.asarray(vectors.quadratic.row_indices, dtype=np.int32)
@@ -230,6 +229,18 @@ class IsingArrays:
         return self.offset + _native.energies(
             self.h, self.row, self.col, self.value, spins, num_threads
         )
+
+
+def _way_out(thing):
+    """Return what to write in place of something that is no model."""
+    if hasattr(thing, "to_bqm"):
+        return "write .to_bqm() behind it"
+    if isinstance(thing, dimod.ConstrainedQuadraticModel):
+        return "for a CQM call qestim.samplers.QCGDSampler(sampler).sample_cqm(cqm)"
+    return (
+        "for a coupling matrix use sample_arrays(J, h) or IsingArrays.from_matrix, "
+        "for a QUBO dict dimod.BQM.from_qubo"
+    )
 
 
 def _raise_not_finite(labels, h, row, col, value):

@@ -55,7 +55,8 @@ class MaxCutProblem(Problem):
         if not isinstance(graph, nx.Graph) or graph.is_directed():
             raise TypeError(
                 "The 'graph' parameter must be an undirected networkx.Graph. Got "
-                f"{type(graph).__name__}; use graph.to_undirected() or nx.Graph(edges)."
+                f"{type(graph).__name__}; use graph.to_undirected(), nx.Graph(edges) "
+                "or, for a matrix of weights, nx.from_numpy_array."
             )
         if graph.is_multigraph():
             raise TypeError(

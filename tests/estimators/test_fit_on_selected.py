@@ -126,3 +126,6 @@ def test_errors(iris):
         FitOnSelected(Ridge(), 3).fit(X, y)
     with pytest.raises(ValueError, match="requires y"):
         FitOnSelected(Ridge()).fit(X)
+    swapped = FitOnSelected(ActiveSampleSelector(None, 15), Ridge())
+    with pytest.raises(ValueError, match=r"the order is FitOnSelected\(estimator"):
+        swapped.fit(X, y)

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 import dimod
+import networkx as nx
 import numpy as np
 import pytest
 import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qestim.qubo import IsingArrays, spins_of
+from qestim.qubo import IsingArrays, MaxCutProblem, spins_of
 
 biases = st.floats(-100, 100, allow_nan=False).map(lambda x: round(x, 3))
 
@@ -80,9 +81,19 @@ def test_spins_of_orders_columns_and_repeats_counted_rows():
         spins_of(reads, ["a", "z"])
 
 
-@pytest.mark.parametrize("what", [None, np.eye(2), {(0, 1): 1.0}, dimod.CQM()])
-def test_what_is_no_model_is_refused_with_the_way_out(what):
-    with pytest.raises(TypeError, match=r"must be a dimod.BinaryQuadraticModel. Got"):
+@pytest.mark.parametrize(
+    ("what", "way_out"),
+    [
+        (None, "for a coupling matrix"),
+        (np.eye(2), r"sample_arrays\(J, h\)"),
+        ({(0, 1): 1.0}, "dimod.BQM.from_qubo"),
+        (dimod.CQM(), r"QCGDSampler\(sampler\).sample_cqm\(cqm\)"),
+        (MaxCutProblem(nx.path_graph(2)), r"MaxCutProblem; write .to_bqm\(\)"),
+    ],
+)
+def test_what_is_no_model_is_refused_with_the_way_out(what, way_out):
+    start = r"must be a dimod.BinaryQuadraticModel. Got "
+    with pytest.raises(TypeError, match=rf"{start}.*{way_out}"):
         IsingArrays.from_bqm(what)
 
 

@@ -32,7 +32,7 @@ def test_bits_decode_like_spins():
     [
         (nx.DiGraph([(0, 1)]), TypeError, "undirected"),
         (nx.MultiGraph([(0, 1), (0, 1)]), TypeError, "parallel"),
-        ([(0, 1)], TypeError, "Got list"),
+        ([(0, 1)], TypeError, r"Got list; .*nx.Graph\(edges\).*nx.from_numpy_array"),
     ],
 )
 def test_wrong_graphs(graph, error, message):
