@@ -5,6 +5,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # what `__getattr__` finds, for the type checker
+    from qestim import anndata as anndata
     from qestim import datasets as datasets
     from qestim import estimators as estimators
     from qestim import exceptions as exceptions
@@ -45,6 +46,7 @@ _HOME = {
     "diagnose": "qestim._diagnose",
 }
 _ROOMS = (
+    "anndata",
     "datasets",
     "estimators",
     "exceptions",
@@ -54,6 +56,12 @@ _ROOMS = (
     "samplers",
     "testing",
 )
+_ENDINGS = {
+    "Backend": "samplers",
+    "Display": "plotting",
+    "Problem": "qubo",
+    "Sampler": "samplers",
+}
 
 __all__ = ["__version__", *_HOME, *_ROOMS]
 
@@ -63,7 +71,9 @@ def __getattr__(name):
         return getattr(importlib.import_module(_HOME[name]), name)
     if name in _ROOMS:
         return importlib.import_module(f"qestim.{name}")
-    raise AttributeError(f"module 'qestim' has no attribute {name!r}")
+    text = f"module 'qestim' has no attribute {name!r}"
+    room = next((room for end, room in _ENDINGS.items() if name.endswith(end)), None)
+    raise AttributeError(f"{text}; look in qestim.{room}" if room else text)
 
 
 def __dir__():

@@ -32,6 +32,10 @@ COLUMNS = (
     "high",
 )
 
+_LEGEND = (
+    "score: mean +- standard deviation over the folds; seconds, calls: of one fold."
+)
+
 
 class Comparison:
     """What `compare` found; printing it shows the table.
@@ -65,7 +69,8 @@ class Comparison:
         return pd.DataFrame(self.rows, columns=list(COLUMNS)).set_index("name")
 
     def _cells(self):
-        yield "", f"score ({self.scoring})", "seconds", "calls", "difference [95 %]"
+        score = "score" if self.scoring == "score" else f"score ({self.scoring})"
+        yield "", score, "seconds", "calls", "difference [95 %]"
         for row in self.rows:
             calls = row["sampler_calls"]
             score = f"{row['mean']:.4g} +- {row['std']:.2g}"
@@ -88,7 +93,7 @@ class Comparison:
         if samplers:
             text += f"better with {', '.join(samplers)}."
         else:
-            text += "no sampler is better."
+            text += "no sampler is better (no interval lies above 0)."
         return text + (f" Better controls: {', '.join(others)}." if others else "")
 
     def __repr__(self):
@@ -100,7 +105,7 @@ class Comparison:
             )
             for line in cells
         ]
-        return "\n".join([*(line.rstrip() for line in lines), self._finding()])
+        return "\n".join([*(line.rstrip() for line in lines), _LEGEND, self._finding()])
 
     def _repr_html_(self):
         head, *body = self._cells()
@@ -109,7 +114,9 @@ class Comparison:
         for line in body:
             cells = "".join(f"<td>{html.escape(text)}</td>" for text in line)
             table += f"<tr>{cells}</tr>"
-        return f"<table>{table}</table><p>{html.escape(self._finding())}</p>"
+        return (
+            f"<table>{table}</table><p>{_LEGEND}<br>{html.escape(self._finding())}</p>"
+        )
 
 
 def compare(

@@ -3,7 +3,6 @@
 
 from dataclasses import dataclass
 
-import dimod
 import numpy as np
 from sklearn.base import clone
 
@@ -21,9 +20,9 @@ from qestim.samplers._hardware.encoding import encode
 _ENCODING = ("num_auxiliary", "clip_quantile", "split_bits")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DeviceReport:
-    """What a machine would make of a model or of a whole fit.
+    """What a machine would make of a model or of a whole fit; it prints as three lines.
 
     Attributes
     ----------
@@ -60,7 +59,8 @@ class DeviceReport:
     reads: int
     seconds: float
 
-    def __str__(self):
+    def __repr__(self):
+        calls = "1 call" if self.calls == 1 else f"{self.calls} calls"
         hours = f"{self.seconds / 3600:.1f} h" if self.seconds >= 3600 else ""
         return "\n".join(
             [
@@ -69,7 +69,7 @@ class DeviceReport:
                 f"precision: {self.bits or 'no limit of'} bits, coefficients off by "
                 f"{100 * self.rms_rel_error:.2g} % (rms), {100 * self.share_zeroed:.2g}"
                 " % become zero",
-                f"machine: {self.calls} calls, {self.reads} reads, "
+                f"machine: {calls}, {self.reads} reads, "
                 f"{hours or f'{self.seconds:.0f} s'} as modelled",
             ]
         )
@@ -137,7 +137,7 @@ def _examine(model, backend, num_reads, settings):
     return found
 
 
-def device_report(estimator_or_bqm, backend, X=None, y=None, *, num_reads=100):
+def device_report(estimator_or_bqm, backend=None, X=None, y=None, *, num_reads=100):
     """Say before a job is submitted whether it fits a machine, and what it costs.
 
     A model is encoded as the `HardwareSampler` at hand would encode it. An
@@ -149,8 +149,9 @@ def device_report(estimator_or_bqm, backend, X=None, y=None, *, num_reads=100):
     ----------
     estimator_or_bqm : dimod.BinaryQuadraticModel, Problem or estimator
         A model, an object with ``to_bqm``, or an estimator with a parameter `sampler`.
-    backend : Backend or HardwareSampler
-        The machine. Of a `HardwareSampler` its machine, and its `num_auxiliary`,
+    backend : Backend or HardwareSampler, default=None
+        The machine; None is that of the estimator's own `HardwareSampler`, else the
+        emulator. Of a `HardwareSampler` its machine, and its `num_auxiliary`,
         `clip_quantile`, `split_bits` and `num_gauges`; beside a bare machine those of
         the estimator's own `HardwareSampler`, else the defaults.
     X : array-like of shape (n_samples, n_features), default=None
@@ -173,22 +174,22 @@ def device_report(estimator_or_bqm, backend, X=None, y=None, *, num_reads=100):
     Examples
     --------
     >>> import dimod, qestim
-    >>> from qestim.samplers import CIMEmulatorBackend
     >>> bqm = dimod.BinaryQuadraticModel({"a": 0.5}, {("a", "b"): 1.0}, "SPIN")
-    >>> print(qestim.device_report(bqm, CIMEmulatorBackend()))
+    >>> print(qestim.device_report(bqm))
     fits: 3 of 550 spins
     precision: 8 bits, coefficients off by 0.79 % (rms), 0 % become zero
-    machine: 1 calls, 100 reads, 60 s as modelled
+    machine: 1 call, 100 reads, 60 s as modelled
     """
     model = estimator_or_bqm
     settings = HardwareSampler()
     if isinstance(backend, HardwareSampler):
-        settings = backend
-        backend = CIMEmulatorBackend() if backend.backend is None else backend.backend
+        settings, backend = backend, backend.backend
     elif isinstance(getattr(model, "sampler", None), HardwareSampler):
         settings = model.sampler
+    if backend is None:
+        backend = settings.backend or CIMEmulatorBackend()
     if not hasattr(model, "fit"):
-        bqm = model if isinstance(model, dimod.BinaryQuadraticModel) else model.to_bqm()
+        bqm = model.to_bqm() if hasattr(model, "to_bqm") else model
         seen = [_examine(IsingArrays.from_bqm(bqm), backend, num_reads, settings)]
     else:
         name = type(model).__name__

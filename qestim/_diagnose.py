@@ -110,11 +110,8 @@ class Diagnosis:
             share = f"{100 * self.ground_share:.3g} % of the reads there"
             yield "gap to ground energy", f"{self.gap:.6g} ({share})"
         yield "beta_eff", f"{self.beta_eff:.4g} +- {self.beta_eff_error:.2g}"
-        p = "not testable" if math.isnan(self.calibration_p) else _p(self.calibration_p)
-        yield (
-            "one temperature for all flips",
-            f"{p}; misfit {self.misfit:.2g} nats a spin",
-        )
+        p, misfit = _p(self.calibration_p), f"misfit {self.misfit:.2g} nats a spin"
+        yield "one temperature for all flips", f"{p}; {misfit}"
         if self.exact:
             yield from _exact_rows(self.exact, f"at beta_eff {self.beta_eff:.4g}")
         if self.at_beta:
@@ -140,7 +137,7 @@ class Diagnosis:
 
 
 def _p(p):
-    return f"p = {p:.2g}"
+    return "not testable" if math.isnan(p) else f"p = {p:.2g}"
 
 
 def _exact_rows(exact, where):
@@ -294,9 +291,20 @@ def _compare_states(law, reads, beta, factor, estimated):
 
 
 def _verdict(facts):
-    beta_eff = facts["beta_eff"]
-    if math.isnan(beta_eff):
+    if math.isnan(facts["beta_eff"]):
         return "No flip changes the energy: the reads have no temperature."
+    text, at_beta = _about_the_reads(facts), facts["at_beta"]
+    if at_beta:
+        wrong = [4 < abs(at_beta["z"]) < math.inf, at_beta["calibration_p"] < DOUBT]
+        wrong.append(at_beta.get("p_value", 1.0) < DOUBT)
+        answer = "is rejected" if any(wrong) else "is not rejected"
+        text += f" The law at beta = {facts['beta']:.4g} {answer}."
+    return text
+
+
+def _about_the_reads(facts):
+    beta_eff, exact = facts["beta_eff"], facts["exact"]
+    untested = math.isnan(facts["calibration_p"])
     if math.isinf(beta_eff):
         kind = "minimum" if beta_eff > 0 else "maximum"
         text = f"Every read is a local {kind} of the energy, so no finite temperature "
@@ -304,21 +312,16 @@ def _verdict(facts):
         if facts["ground_share"] == 1:
             text += " All reads are ground states."
         return text
-    exact, at_beta = facts["exact"], facts["at_beta"]
+    if untested and (not exact or math.isnan(exact["p_value"])):
+        reads = f"{facts['num_reads']} reads"
+        return f"{reads} test no law here: too few, or flips of one size only."
     if facts["calibration_p"] < DOUBT:
         text = "No single temperature fits the reads: "
-        text += f"their flips disagree ({_p(facts['calibration_p'])})."
-    elif exact and exact["p_value"] < DOUBT:
+        return text + f"their flips disagree ({_p(facts['calibration_p'])})."
+    if exact and exact["p_value"] < DOUBT:
         text = "The reads do not follow the Boltzmann law at beta_eff "
-        text += f"({_p(exact['p_value'])}): valleys have the wrong weights."
-    elif exact:
-        text = "Nothing here tells the reads from the Boltzmann law at beta_eff."
-    else:
-        text = "Single flips agree with one temperature; whether separate valleys have "
-        text += "the right weights cannot be seen at this size."
-    if at_beta:
-        wrong = [abs(at_beta["z"]) > 4, at_beta["calibration_p"] < DOUBT]
-        wrong.append(at_beta.get("p_value", 1.0) < DOUBT)
-        answer = "is rejected" if any(wrong) else "is not rejected"
-        text += f" The law at beta = {facts['beta']:.4g} {answer}."
-    return text
+        return text + f"({_p(exact['p_value'])}): valleys have the wrong weights."
+    if exact:
+        return "Nothing here tells the reads from the Boltzmann law at beta_eff."
+    text = "Single flips agree with one temperature; whether separate valleys have "
+    return text + "the right weights cannot be seen at this size."

@@ -164,9 +164,11 @@ def test_table_as_text_html_and_frame(data):
         "Upside",
         "reference",
         "Paired over 3 folds",
+        "standard deviation over the folds",
     ):
         assert word in text
         assert word in table._repr_html_()
+    assert text.split("\n")[0].split()[:2] == ["score", "seconds"]
     frame = table.to_frame()
     assert list(frame.index) == ["first column", "Upside"]
     assert frame.loc["Upside", "mean"] == table.rows[1]["mean"]

@@ -122,3 +122,20 @@ def test_what_cannot_be_reported():
     idle = QBMVAETransformer(2, prior=BoltzmannPrior(negative_phase="pcd"), max_iter=1)
     with pytest.raises(ValueError, match="nothing to report"):
         device_report(idle, CIMEmulatorBackend(), X)
+    with pytest.raises(TypeError, match=r"must be a dimod.BinaryQuadraticModel"):
+        device_report(np.eye(3))
+
+
+def test_without_a_machine_it_is_the_emulator():
+    problem = MaxCutProblem(nx.cycle_graph(5))
+    report = device_report(problem)
+    assert repr(report) == repr(device_report(problem, CIMEmulatorBackend()))
+    assert "machine: 1 call, 100 reads" in repr(report)
+    own = QBMVAETransformer(
+        2,
+        sampler=HardwareSampler(CIMEmulatorBackend(bits=3), num_reads=100),
+        max_iter=1,
+        random_state=0,
+    )
+    X, _ = load_iris(return_X_y=True)
+    assert device_report(own, X=X).bits == 3

@@ -103,6 +103,15 @@ def test_only_ground_states_say_so():
     assert found.beta_eff == np.inf
     assert "All reads are ground states" in found.verdict
     assert (found.gap, found.ground_share, found.num_distinct) == (0, 1, 1)
+    assert "The law at beta = 3 is not rejected" in found.verdict
+    many = qestim.diagnose(bqm, [[-1, -1]] * 900, beta=1.0)
+    assert "The law at beta = 1 is rejected" in many.verdict
+
+
+def test_few_reads_confirm_nothing():
+    found = qestim.diagnose(glass(8), draws(glass(8), 4, 1.0))
+    assert "4 reads test no law here" in found.verdict
+    assert "pooled chi-square not testable" in repr(found)
 
 
 def test_highest_states_are_minus_infinite_and_flat_models_undefined():

@@ -124,6 +124,10 @@ class ExperimentOptimizer:
         )
         self._begin(path)
 
+    def __repr__(self):
+        runs = f"{len(self.y_)} runs told, {len(self.pending_)} pending"
+        return f"ExperimentOptimizer({self.space}): {runs}"
+
     @property
     def names_(self):
         """Names of the parameters."""

@@ -3,10 +3,10 @@
 
 import numpy as np
 
-from qestim.plotting._axes import INK, axes_for
+from qestim.plotting._axes import INK, Display, axes_for
 
 
-class AttentionDisplay:
+class AttentionDisplay(Display):
     """Weights and masks of the heads, with the energy of each.
 
     Parameters

@@ -10,6 +10,13 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK = "#333333"
 
 
+class Display:
+    """Base of the displays; at a prompt it says how to see the picture."""
+
+    def __repr__(self):
+        return f"{type(self).__name__}, drawn by its plot()"
+
+
 def axes_for(display, ax):
     """Return ``ax``, or new axes, and store them and their figure in the display.
 

@@ -8,10 +8,10 @@ import scipy.special
 
 from qestim._diagnose import diagnose
 from qestim._success import success_interval
-from qestim.plotting._axes import COLOURS, INK, axes_for
+from qestim.plotting._axes import COLOURS, INK, Display, axes_for
 
 
-class BetaEffDisplay:
+class BetaEffDisplay(Display):
     """Odds that a spin stands on its lower side, against the cost of flipping it.
 
     Under a Boltzmann law the log odds are beta times the cost: a straight line through

@@ -7,14 +7,14 @@ import dimod
 import numpy as np
 
 from qestim._diagnose import ENUMERABLE
-from qestim.plotting._axes import COLOURS, INK, axes_for
+from qestim.plotting._axes import COLOURS, INK, Display, axes_for
 from qestim.qubo import IsingArrays
 from qestim.testing import ExactLaw
 
 MOST_BINS = 40
 
 
-class EnergyHistogramDisplay:
+class EnergyHistogramDisplay(Display):
     """Histogram of the energies of one or several sample sets.
 
     Parameters

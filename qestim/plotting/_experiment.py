@@ -3,10 +3,10 @@
 
 import numpy as np
 
-from qestim.plotting._axes import COLOURS, INK, axes_for
+from qestim.plotting._axes import COLOURS, INK, Display, axes_for
 
 
-class ExperimentDisplay:
+class ExperimentDisplay(Display):
     """Progress of an experiment, or a slice through the learned landscape.
 
     Parameters

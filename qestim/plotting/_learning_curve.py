@@ -4,10 +4,10 @@
 import numpy as np
 import scipy.stats
 
-from qestim.plotting._axes import COLOURS, axes_for
+from qestim.plotting._axes import COLOURS, Display, axes_for
 
 
-class LearningCurveDisplay:
+class LearningCurveDisplay(Display):
     """Scores of several ways to choose labels, against the number of labels.
 
     The band is Student's interval of the mean over repetitions. It says how well each

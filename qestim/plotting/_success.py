@@ -4,11 +4,11 @@
 import numpy as np
 
 from qestim._success import success_interval
-from qestim.plotting._axes import COLOURS, axes_for, parameter_axis
+from qestim.plotting._axes import COLOURS, Display, axes_for, parameter_axis
 from qestim.plotting._sweep import sweep
 
 
-class SuccessProbabilityDisplay:
+class SuccessProbabilityDisplay(Display):
     """Success probability of one read against a swept parameter.
 
     Use `from_sampler` to run the sweep or `from_counts` where the counts are at hand.

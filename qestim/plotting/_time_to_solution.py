@@ -4,13 +4,13 @@
 import numpy as np
 
 from qestim._success import FEW_HITS, time_to_solution
-from qestim.plotting._axes import COLOURS, axes_for, parameter_axis
+from qestim.plotting._axes import COLOURS, Display, axes_for, parameter_axis
 from qestim.plotting._sweep import sweep
 
 NOTES = (f"under {FEW_HITS} hits", "no hit: longer than this")
 
 
-class TimeToSolutionDisplay:
+class TimeToSolutionDisplay(Display):
     """Time to solution with its interval, against a size or a swept parameter.
 
     Points from fewer than ten hits are drawn open. Where no read succeeded, an arrow

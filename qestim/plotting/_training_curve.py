@@ -4,7 +4,7 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from qestim.plotting._axes import COLOURS, axes_for
+from qestim.plotting._axes import COLOURS, Display, axes_for
 
 # Name of a curve: where it is kept, label of its axis, where its held-out scores are.
 CURVES = {
@@ -22,7 +22,7 @@ CURVES = {
 }
 
 
-class TrainingCurveDisplay:
+class TrainingCurveDisplay(Display):
     """Loss of a fitted estimator after each epoch.
 
     Any estimator with a ``loss_curve_`` can be drawn, scikit-learn's

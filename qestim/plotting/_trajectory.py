@@ -3,12 +3,12 @@
 
 import numpy as np
 
-from qestim.plotting._axes import COLOURS, INK, axes_for
+from qestim.plotting._axes import COLOURS, INK, Display, axes_for
 
 MOST_LINES = 200
 
 
-class TrajectoryDisplay:
+class TrajectoryDisplay(Display):
     """Amplitudes of one read over the steps, coloured by the spin that each becomes.
 
     Parameters

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every problem can do: arrays in, a quadratic form out, and back again."""
 
+import inspect
 from abc import ABC, abstractmethod
 
 import dimod
@@ -38,6 +39,12 @@ class Problem(ABC):
     >>> float(best.energy), problem.objective(problem.decode(best.sample))
     (-1.0, -1.0)
     """
+
+    def __repr__(self):
+        names = inspect.signature(type(self)).parameters
+        held = {name: vars(self)[name] for name in names if name in vars(self)}
+        text = ", ".join(f"{name}={_in_short(held[name])}" for name in held)
+        return f"{type(self).__name__}({text})"
 
     @abstractmethod
     def to_bqm(self, penalty="auto"):
@@ -108,3 +115,12 @@ class Problem(ABC):
         value : float
             In the problem's own units.
         """
+
+
+def _in_short(value):
+    """Return what a value is: itself if it is short, else its shape or its kind."""
+    shape = getattr(value, "shape", ())
+    text = f"array of shape {tuple(shape)}" if shape else repr(value)
+    if " at 0x" in text:  # as networkx's graphs, whose str is better
+        text = str(value)
+    return type(value).__name__ if len(text) > 60 or " at 0x" in text else text

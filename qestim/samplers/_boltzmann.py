@@ -247,9 +247,12 @@ class BoltzmannSampler(BaseSampler):
         if thin is None:
             thin = (sweeps - burn_in) // per_chain
         if thin < 1 or burn_in < 0 or burn_in + thin * per_chain > sweeps:
+            least = max(1, thin) * per_chain
+            least += -(-per_chain // 4) if self.burn_in == "auto" else max(0, burn_in)
             raise ValueError(
                 f"The 'num_sweeps' parameter must hold burn_in and {per_chain} reads a "
                 f"chain. Got num_sweeps={sweeps}, burn_in={self.burn_in!r}, "
-                f"thin={self.thin!r}; raise num_sweeps or num_chains."
+                f"thin={self.thin!r}; raise num_sweeps, {least} are enough, or "
+                "num_chains."
             )
         return burn_in, thin

@@ -24,6 +24,13 @@ def played(n=9, **options):
     return optimizer
 
 
+def test_the_repr_counts_the_runs():
+    optimizer = played(3)
+    optimizer.ask()
+    assert repr(optimizer).startswith("ExperimentOptimizer({'power': (0.1, 10.0")
+    assert repr(optimizer).endswith(": 3 runs told, 1 pending")
+
+
 @pytest.mark.parametrize("surrogate", ["gp", "ensemble"])
 def test_it_finds_the_best_setting(surrogate):
     optimizer = played(20, surrogate=surrogate)

@@ -55,6 +55,11 @@ DISPLAYS = {
 every = pytest.mark.parametrize("name", plotting.__all__)
 
 
+@every
+def test_the_repr_says_how_to_see_it(name):
+    assert repr(DISPLAYS[name]()) == f"{name}, drawn by its plot()"
+
+
 @pytest.fixture
 def plt():
     matplotlib = pytest.importorskip("matplotlib")

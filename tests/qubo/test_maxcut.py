@@ -22,6 +22,11 @@ def test_weights_and_loops():
     assert MaxCutProblem(graph, weight="capacity").cut_size({"b"}) == 2
 
 
+def test_the_repr_names_the_graph():
+    shown = "MaxCutProblem(graph=Graph with 3 nodes and 2 edges, weight='weight')"
+    assert repr(MaxCutProblem(nx.path_graph(3))) == shown
+
+
 def test_bits_decode_like_spins():
     problem = MaxCutProblem(nx.path_graph(3))
     assert problem.decode({0: 1, 1: 0, 2: 1}) == problem.decode({0: 1, 1: -1, 2: 1})

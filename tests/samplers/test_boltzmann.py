@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import re
 import time
 import warnings
 
@@ -254,3 +255,13 @@ def test_ising_16_by_16_has_kaufmans_energy(beta):
     error = energy.std() / np.sqrt(reads.info["ess"])
     assert abs(energy.mean() - kaufman_energy(16, beta)) < 4 * error
     assert error < 1.5
+
+
+@pytest.mark.parametrize("options", [{}, {"burn_in": 7}, {"thin": 3}])
+def test_the_sweeps_that_the_error_names_are_enough(options):
+    options = {"num_reads": 25, "num_chains": 1, "seed": 0, **options}
+    with pytest.raises(ValueError, match="are enough") as error:
+        BoltzmannSampler(num_sweeps=2, **options).sample_ising({0: 0.5}, {})
+    least = int(re.search(r"(\d+) are enough", str(error.value))[1])
+    reads = BoltzmannSampler(num_sweeps=least, **options).sample_ising({0: 0.5}, {})
+    assert len(reads) == 25
