@@ -28,5 +28,11 @@ for step in range(200):
     optimizer.zero_grad()
     (loss + divergence.mean() - machine.energy(reads).mean()).backward()
     optimizer.step()
-plt.imshow(torch.cat([*decoder(reads[:8]).detach().reshape(8, 8, 8)], 1), cmap="gray")
+
+# %%
+# Eight draws of the machine, decoded.
+figure, axes = plt.subplots(1, 8, figsize=(8, 1.2), layout="constrained")
+for axis, image in zip(axes, decoder(reads[:8]).detach(), strict=True):
+    axis.imshow(image.reshape(8, 8), cmap="gray")
+    axis.set_axis_off()
 plt.show()
