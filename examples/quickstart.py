@@ -163,9 +163,10 @@ def print_table(table):
         cells = [f"{np.mean(line[c]):14.4f}" if line[c] else " " * 14 for c in COLUMNS]
         print(f"{name:20s}" + "".join(cells))
     print(
-        f"Means over {N_SPLITS} splits. Labels: accuracy with so many labels a class. "
-        "Bound: nats of a held-out\nrow. Restoration: mean square error of 16 hidden "
-        "pixels. Raw pixels and nearest rows keep more than\n16 numbers.\n"
+        "QBM-VAE is qestim.QBMVAETransformer; J = 0: without couplings between its "
+        f"spins.\nMeans over {N_SPLITS} splits. Labels: accuracy with so many labels a "
+        "class. Bound: nats of a held-out\nrow. Restoration: mean square error of 16 "
+        "hidden pixels. Raw pixels and nearest rows keep more than\n16 numbers.\n"
     )
     for column in COLUMNS:
         sign = -1 if column == "restoration" else 1
@@ -201,7 +202,7 @@ def draw_digits(fitted, test, mask, filled):
         for image, axis in zip(images, line, strict=False):
             axis.imshow(image.reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
             axis.set(xticks=[], yticks=[], facecolor="tab:orange")
-    figure.suptitle("Hidden pixels restored; mean square error over the held-out rows")
+    figure.suptitle("Hidden pixels restored; mean square error, last split")
     figure.tight_layout()
     figure.savefig(OUTPUT / "restoration.png", dpi=130)
 
@@ -295,9 +296,12 @@ def main():
         16, likelihood="bernoulli", max_iter=20, random_state=0
     )
     samplers = [SimulatedAnnealingSampler(), BoltzmannSampler(), "controls"]
-    print(qestim.compare(code, X[:900] / 16, samplers=samplers, cv=3, verbose=1))
+    options = {"cv": 3, "random_state": 0, "verbose": 1}
+    print(qestim.compare(code, X[:900] / 16, samplers=samplers, **options))
 
-    print(f"\nPictures: {', '.join(sorted(p.name for p in OUTPUT.glob('*.png')))}")
+    names = ", ".join(sorted(p.name for p in OUTPUT.glob("*.png")))
+    print(f"\nPictures in {OUTPUT}: {names}")
+    print("Next: docs/start.md explains the words and the tables.")
     print(f"Done in {time.perf_counter() - start:.0f} s")
 
 

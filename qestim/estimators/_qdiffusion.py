@@ -50,7 +50,8 @@ class QDiffusionGenerator(NestedParameters, SequenceScores):
     sampler : dimod.Sampler, default=None
         Gives the means of the hidden units, in training and in decoding. None sums them
         out exactly where the graph allows, as "rbm" does, else by heat bath; give an
-        instance to tune its parameters as ``sampler__...``.
+        instance to tune its parameters as ``sampler__...``. A sampler costs hundreds of
+        times as much: it is asked for the machines of all candidates of a minibatch.
     n_visible, n_hidden : int, default=64
         Units of the machine.
     n_steps : int, default=16

@@ -172,7 +172,8 @@ def whole_numbers(sequence):
         if not whole or (values != np.rint(values)).any():
             raise ValueError(
                 "Tokens must be whole numbers, without NaN. Got dtype "
-                f"{values.dtype} with values such as {values[:5].tolist()}."
+                f"{values.dtype} with values such as {values[:5].tolist()}; number "
+                "words 0, 1, 2, ..., or give a list of strings."
             )
     if np.abs(values.astype(float)).max(initial=0) > _LARGEST:
         raise ValueError(

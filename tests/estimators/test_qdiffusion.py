@@ -202,6 +202,7 @@ def test_parameters_set_after_the_fit_are_checked(fitted, changed):
         (["ab", ""], "Sequence 1 is empty"),
         ("abab", "single string"),
         (["ab", [1, 2]], "mixes"),
+        ([["a", "b"]], "number words 0, 1, 2, ..., or give a list of strings"),
         ([[0, -1, 2]], "filling"),
         ([[0.5, 1.0]], "whole numbers"),
         ([[np.nan, 1.0]], "whole numbers"),
