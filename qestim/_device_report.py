@@ -171,6 +171,10 @@ def device_report(estimator_or_bqm, backend=None, X=None, y=None, *, num_reads=1
     ValueError
         If an estimator comes without data or has no parameter ``sampler``.
 
+    References
+    ----------
+    Derived in docs/guide/hardware.md.
+
     Examples
     --------
     >>> import dimod, qestim

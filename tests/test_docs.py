@@ -71,6 +71,39 @@ def test_every_equation_leads_to_code():
         assert name in {getattr(node, "name", None) for node in ast.walk(tree)}, path
 
 
+def docstrings():
+    """Yield (where, docstring) of every module, class and function of the package."""
+    for path in sorted((DOCS.parent / "qestim").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                where = f"{path.name}::{getattr(node, 'name', '')}"
+                yield where, ast.get_docstring(node) or ""
+
+
+def test_every_paper_of_a_docstring_is_among_the_equations():
+    rows = (DOCS / "equations.md").read_text().splitlines()
+    entry = re.compile(
+        r"^\.\. \[\d\] (.*?)(?=^\.\. \[|^\S|\Z)", re.DOTALL | re.MULTILINE
+    )
+    papers = [(where, p) for where, text in docstrings() for p in entry.findall(text)]
+    assert len(papers) > 60
+    for where, paper in papers:
+        author = re.match(r'"?([\w\'-]+)', paper).group(1)
+        years = set(re.findall(r"\b(?:19|20)\d\d\b", paper))
+        found = [row for row in rows if re.search(rf"\b{author}\b", row)]
+        assert any(year in row for row in found for year in years), (where, paper)
+
+
+def test_every_page_that_a_docstring_names_exists():
+    pages = [
+        (where, page)
+        for where, text in docstrings()
+        for page in re.findall(r"docs/[\w/]+\.md", text)
+    ]
+    assert len(pages) > 20
+    assert [place for place in pages if not (DOCS.parent / place[1]).exists()] == []
+
+
 def is_module(name):
     return importlib.util.find_spec(name) is not None
 
@@ -160,3 +193,48 @@ def test_a_docstring_has_an_example(name):
     text = inspect.cleandoc(TOP[name].__doc__ or "")
     section = text.partition("\nExamples\n--------\n")[2]
     assert doctest.DocTestParser().get_examples(section)
+
+
+# These state no law, equation or algorithm of their own, each for the reason given.
+# Everything else that is public names a paper or the page that derives it.
+NO_LAW = {
+    "qestim.FitOnSelected": "hands the rows of a selector to an estimator",
+    "qestim.anndata.CellModel": "holds a fitted estimator and its settings",
+    "qestim.anndata.default_estimator": "settings of QBMVAETransformer",
+    "qestim.anndata.embed": "fits an estimator and stores its output",
+    "qestim.dask.Client": "restores data of workers that were lost",
+    "qestim.datasets.CoolingRun": "holds what EvaporativeCooling computes",
+    "qestim.plotting.AttentionDisplay": "draws given arrays",
+    "qestim.plotting.EnergyHistogramDisplay": "draws given energies",
+    "qestim.plotting.ExperimentDisplay": "draws what an optimizer knows",
+    "qestim.plotting.TrainingCurveDisplay": "draws recorded losses",
+    "qestim.qubo.IsingArrays": "holds a model, in the sign that it states",
+    "qestim.qubo.Problem": "names the methods of a problem",
+    "qestim.qubo.spins_of": "orders the columns of a sample set",
+    "qestim.samplers.Backend": "names the methods of a machine",
+    "qestim.samplers.BaseSampler": "names the methods of a sampler",
+    "qestim.samplers.CallableBackend": "calls a function",
+    "qestim.samplers.DimodBackend": "calls another sampler",
+    "qestim.samplers.DimodSampler": "calls another sampler",
+    "qestim.samplers.FileBackend": "writes and reads files",
+    "qestim.samplers.KaiwuBackend": "calls the Kaiwu SDK",
+    "qestim.samplers.MachineTask": "holds one submission",
+    "qestim.samplers.ParallelSampler": "divides the reads of another sampler",
+    "qestim.testing.FaultyBackend": "spoils the answers of another backend",
+    "qestim.testing.KnownProblem": "holds a model and its ground energy",
+    "qestim.testing.random_rbm": "draws normal numbers for ExactRBM",
+}
+
+
+@pytest.mark.parametrize("name", [n for n in TOP if not is_error(TOP[n])])
+def test_a_docstring_names_its_source(name):
+    text = inspect.cleandoc(TOP[name].__doc__ or "")
+    section = text.partition("\nReferences\n----------\n")[2].partition("\nExamples\n")[
+        0
+    ]
+    sourced = bool(re.search(r"\b(?:19|20)\d\d\b|docs/guide/\w+\.md", section))
+    assert sourced != (name in NO_LAW)
+
+
+def test_the_exceptions_are_public():
+    assert set(NO_LAW) <= set(TOP)

@@ -57,6 +57,10 @@ def make_tokens(
     ValueError
         If a parameter is out of range, or there are more than 2**20 states.
 
+    References
+    ----------
+    Ours; derived in docs/guide/diffusion.md.
+
     Examples
     --------
     >>> from qestim.datasets import make_tokens

@@ -27,8 +27,8 @@ class ExpectedImprovement:
 
     References
     ----------
-    Huang et al., "Global optimization of stochastic black-box systems via sequential
-    kriging meta-models", J. Global Optim. 34, 441 (2006).
+    .. [1] Huang et al., "Global optimization of stochastic black-box systems via
+       sequential kriging meta-models", J. Global Optim. 34, 441 (2006).
     """
 
     # In many parameters most of a cube is corners, where little is known and nothing

@@ -73,6 +73,10 @@ class BoltzmannPrior(BaseEstimator):
     qestim.nn.straight_through_spins, qestim.nn.mixed_spins, qestim.nn.mean_spins, \
             qestim.nn.overlap_spins, qestim.nn.spike_exp_spins : The relaxations.
 
+    References
+    ----------
+    Derived in docs/guide/qbm_vae.md; negative phases in docs/guide/boltzmann.md.
+
     Examples
     --------
     >>> from qestim import BoltzmannPrior, QBMVAETransformer

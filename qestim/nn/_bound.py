@@ -53,6 +53,8 @@ def evidence_bound(
 
     References
     ----------
+    Derived in docs/guide/qbm_vae.md. The bound is that of
+
     .. [1] Kingma and Welling, "Auto-encoding variational Bayes", ICLR 2014.
            arXiv:1312.6114
 
@@ -111,6 +113,8 @@ def bound_parts(
 
     References
     ----------
+    Derived in docs/guide/qbm_vae.md. The bound is that of
+
     .. [1] Kingma and Welling, "Auto-encoding variational Bayes", ICLR 2014.
            arXiv:1312.6114
 

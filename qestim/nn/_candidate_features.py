@@ -30,6 +30,10 @@ class CandidateFeatures(torch.nn.Module):
     n_layers : int, default=1
         Blocks of attention.
 
+    References
+    ----------
+    Ours; set out in docs/guide/diffusion.md.
+
     Examples
     --------
     >>> import torch

@@ -27,6 +27,10 @@ def draw_candidates(noisy, logits, mask_token, n_candidates, *, generator=None):
     candidates : tensor of shape (batch, n_candidates, length), dtype int64
         Equal to ``noisy`` where that has no mask.
 
+    References
+    ----------
+    Derived in docs/guide/diffusion.md: the law mu of its section on the energy.
+
     Examples
     --------
     >>> import torch
@@ -63,6 +67,10 @@ def log_likelihood(noisy, candidates, logits, mask_token):
     -------
     log_mu : tensor of shape (batch, n_candidates)
         In nats.
+
+    References
+    ----------
+    Derived in docs/guide/diffusion.md: the law mu of its section on the energy.
 
     Examples
     --------

@@ -22,6 +22,10 @@ def spin_entropy(logits):
     entropy : tensor of shape (batch,)
         Summed over the spins.
 
+    References
+    ----------
+    Derived in docs/guide/qbm_vae.md.
+
     Examples
     --------
     >>> import torch
@@ -40,6 +44,10 @@ class SpinCode:
     relaxation : {"straight_through", "mixed", "mean", "overlap", "spike_exp"}, \
             default="straight_through"
         How the gradient of a reconstruction passes the draw of the spins.
+
+    References
+    ----------
+    Derived in docs/guide/qbm_vae.md.
 
     Examples
     --------
@@ -143,6 +151,13 @@ class NormalCode:
     r"""Posteriors of independent Gaussian values, of an ordinary autoencoder.
 
     The encoder gives means and logarithms of standard deviations.
+
+    References
+    ----------
+    Derived in docs/guide/qbm_vae.md, after
+
+    .. [1] Kingma and Welling, "Auto-encoding variational Bayes", ICLR 2014.
+       arXiv:1312.6114
 
     Examples
     --------

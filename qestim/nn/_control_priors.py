@@ -137,6 +137,13 @@ class StandardNormal(torch.nn.Module):
     n_units : int
         Number of values.
 
+    References
+    ----------
+    Derived in docs/guide/qbm_vae.md, after
+
+    .. [1] Kingma and Welling, "Auto-encoding variational Bayes", ICLR 2014.
+       arXiv:1312.6114
+
     Examples
     --------
     >>> import torch

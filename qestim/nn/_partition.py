@@ -23,6 +23,10 @@ class LogPartition(NamedTuple):
     ess_lower, ess_upper : float or None
         Effective number of chains of each estimate; None where log Z is exact.
 
+    References
+    ----------
+    Derived in docs/guide/boltzmann.md.
+
     Examples
     --------
     >>> from qestim.nn import BoltzmannMachine

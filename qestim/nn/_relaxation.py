@@ -70,7 +70,7 @@ def mixed_spins(logits, *, generator=None):
 
     References
     ----------
-    Measured in docs/guide/single_cell.md.
+    Derived in docs/guide/qbm_vae.md, measured in docs/guide/single_cell.md.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def mean_spins(logits, *, generator=None):
 
     References
     ----------
-    Measured in docs/guide/single_cell.md.
+    Derived in docs/guide/qbm_vae.md, measured in docs/guide/single_cell.md.
 
     Examples
     --------

@@ -37,8 +37,8 @@ def conditional_mean(vae, spins, x):
     References
     ----------
     .. [1] Mattei and Frellsen, "MIWAE: Deep generative modelling and imputation of
-           incomplete data sets", ICML 2019, for importance weights; here the
-           prior proposes. arXiv:1812.02633
+           incomplete data sets", ICML 2019, for single imputation by importance
+           weights; there the encoder proposes, here the prior. arXiv:1812.02633
 
     Examples
     --------

@@ -36,8 +36,10 @@ def generalization_bound(log_networks, n_samples, loss_range=1.0, delta=0.05):
 
     References
     ----------
-    Derived in docs/guide/quantized.md. Hoeffding, "Probability inequalities for sums of
-    bounded random variables", JASA 58, 13 (1963). doi:10.1080/01621459.1963.10500830
+    Derived in docs/guide/quantized.md, from the inequality of
+
+    .. [1] Hoeffding, "Probability inequalities for sums of bounded random variables",
+       JASA 58, 13 (1963). doi:10.1080/01621459.1963.10500830
 
     Examples
     --------
@@ -136,9 +138,10 @@ def time_to_solution_bound(model, gap, beta, *, degeneracy=1, target=0.99, sweep
 
     References
     ----------
-    Derived in docs/guide/quantized.md. Dobrushin, "The description of a random field by
-    means of conditional probabilities", Theory Probab. Appl. 13, 197 (1968).
-    doi:10.1137/1113026
+    Derived in docs/guide/quantized.md, under the condition of
+
+    .. [1] Dobrushin, "The description of a random field by means of conditional
+       probabilities", Theory Probab. Appl. 13, 197 (1968). doi:10.1137/1113026
 
     Examples
     --------

@@ -21,6 +21,10 @@ def quantize_inputs(X, bits=4):
     step : float
         Distance of the grid points, for ``input_step``. The error is at most half.
 
+    References
+    ----------
+    Derived in docs/guide/quantized.md.
+
     Examples
     --------
     >>> from qestim.qubo import quantize_inputs

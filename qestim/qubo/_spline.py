@@ -45,6 +45,10 @@ class Spline:
     ValueError
         If the lengths do not match, a number is not finite or breaks do not increase.
 
+    References
+    ----------
+    Derived in docs/guide/quantized.md.
+
     Examples
     --------
     >>> from qestim.qubo import Spline

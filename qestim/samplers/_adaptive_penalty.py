@@ -80,6 +80,11 @@ class AdaptivePenaltySampler(ConstrainedSampler):
 
     `sample` on a model without constraints gives the inner sampler's reads.
 
+    References
+    ----------
+    Derived in docs/guide/constraints.md: the bound, the certificate, and how many calls
+    an exact inner sampler needs at most.
+
     Examples
     --------
     >>> import dimod

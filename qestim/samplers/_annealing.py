@@ -242,6 +242,10 @@ def default_beta_range(bqm):
         First and last inverse temperature, in units of 1 / energy; (0.1, 1.0) for a
         model without biases.
 
+    References
+    ----------
+    Derived in docs/guide/samplers.md; the numbers 0.45 and 13.4 were measured.
+
     Examples
     --------
     >>> import dimod

@@ -101,7 +101,8 @@ def split_r_hat(x):
 
     References
     ----------
-    .. [1] Gelman et al., "Bayesian Data Analysis", 3rd edition, section 11.4.
+    .. [1] Gelman et al., "Bayesian Data Analysis", 3rd edition (2013), section
+       11.4.
 
     Examples
     --------

@@ -48,6 +48,10 @@ class ExactSampler(BaseSampler):
     ``log_z`` (of :math:`\sum_s e^{-\beta E(s)}`, offset included), ``mean_energy``,
     ``ground_energy`` and ``ground_states``, their number.
 
+    References
+    ----------
+    Derived in docs/guide/samplers.md.
+
     Examples
     --------
     >>> from qestim.samplers import ExactSampler

@@ -105,6 +105,14 @@ class HardwareSampler(BaseSampler):
     Errors are `HardwareError` or one of its kinds, with the job's name as ``task_id``
     and the cause chained. Credentials are no parameters.
 
+    References
+    ----------
+    Rounding and fields are derived in docs/guide/hardware.md. The inverse temperature
+    is that of
+
+    .. [1] Besag, "Statistical analysis of non-lattice data", The Statistician 24, 179
+       (1975). doi:10.2307/2987782
+
     Examples
     --------
     >>> from qestim.samplers import CIMEmulatorBackend, HardwareSampler

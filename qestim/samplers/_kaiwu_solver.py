@@ -32,6 +32,10 @@ class KaiwuSolver(BaseEstimator):
     The last spin is set to 1 and its couplings become fields
     (:math:`J_{ij} = -M_{ij} - M_{ji}`), which is the same law with one spin less.
 
+    References
+    ----------
+    Derived in docs/guide/hardware.md.
+
     Examples
     --------
     >>> import numpy as np

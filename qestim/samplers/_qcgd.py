@@ -99,11 +99,12 @@ class QCGDSampler(ConstrainedSampler):
 
     References
     ----------
+    The rate and the certificate are derived in docs/guide/constraints.md.
+
     .. [1] Yurtsever, Birdal and Golyanik, "Q-FW: a hybrid classical-quantum Frank-Wolfe
        for quadratic binary optimization", ECCV (2022). arXiv:2203.12633
     .. [2] Li et al., "Towards provable and scalable training of quantized neural
        networks with Ising optimization" (2025). arXiv:2506.18240
-    .. [3] Derivation of the rate and of the certificate: docs/guide/constraints.md
 
     Examples
     --------

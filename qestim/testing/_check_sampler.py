@@ -51,6 +51,13 @@ def check_sampler(sampler, samples_boltzmann_at=None):
     sampler with a fixed answer to a seed passes always or never; a right one fails by
     chance in fewer than one in a hundred implementations.
 
+    References
+    ----------
+    .. [1] Cochran, "Some methods for strengthening the common chi-square tests",
+       Biometrics 10, 417 (1954). doi:10.2307/3001616
+    .. [2] Kaufman, "Crystal statistics. II. Partition function evaluated by spinor
+       analysis", Phys. Rev. 76, 1232 (1949). doi:10.1103/PhysRev.76.1232
+
     Examples
     --------
     >>> from qestim.samplers import SimulatedAnnealingSampler

@@ -24,6 +24,10 @@ class ExactLaw:
     energies : ndarray of shape (2**n,), dtype float64
         Energies of the states, with the offset, in the units of the model.
 
+    References
+    ----------
+    Derived in docs/guide/samplers.md.
+
     Examples
     --------
     >>> import dimod

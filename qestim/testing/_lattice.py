@@ -21,6 +21,11 @@ def ising_2d(L, coupling=-1.0):
     bqm : dimod.BinaryQuadraticModel
         SPIN model without fields.
 
+    References
+    ----------
+    .. [1] Kaufman, "Crystal statistics. II. Partition function evaluated by spinor
+       analysis", Phys. Rev. 76, 1232 (1949). doi:10.1103/PhysRev.76.1232
+
     Examples
     --------
     >>> from qestim.testing import ising_2d

@@ -174,6 +174,13 @@ def max_cut(name, n=None):
     matching of the odd faces in the dual graph (dodecahedron 6, icosahedron 10).
     Petersen: 12 of 15, as its 12 pentagons each lose an edge, and an edge lies on 4.
 
+    References
+    ----------
+    Proofs in the Notes; for planar graphs by
+
+    .. [1] Hadlock, "Finding a maximum cut of a planar graph in polynomial time", SIAM
+       Journal on Computing (1975).
+
     Examples
     --------
     >>> from qestim.testing import max_cut

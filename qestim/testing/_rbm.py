@@ -42,6 +42,10 @@ class ExactRBM:
     hidden_probabilities : ndarray of shape (2**n_hidden,)
         Law of the hidden units; bit ``a`` of the number is unit ``a``.
 
+    References
+    ----------
+    Derived in docs/guide/boltzmann.md, with visible and hidden units exchanged.
+
     Examples
     --------
     >>> from qestim.testing import ExactRBM

@@ -74,6 +74,11 @@ class CIMEmulatorBackend(Backend):
     machine_seed : int, default=0
         Which machine it is: its coupling errors and its drift.
 
+    References
+    ----------
+    Errors and drift are derived in docs/guide/hardware.md; for the equations see
+    `CIMSampler`.
+
     Examples
     --------
     >>> from qestim.samplers import CIMEmulatorBackend, HardwareSampler
