@@ -2,6 +2,7 @@
 """How Sphinx builds the site: `make docs`, without a network."""
 
 import pathlib
+import re
 import shutil
 import sys
 
@@ -117,9 +118,19 @@ def list_messages(app):
     (HERE / "errors.md").write_text(_messages.page(ROOT / "qestim"))
 
 
+# In the repository a picture is a link to the script that draws it.
+PICTURE = re.compile(r"^\[Picture: (.+)\]\(\.\./\.\./examples/(plot_\w+)\.py\)$", re.M)
+FIGURE = """```{figure} ../auto_examples/images/sphx_glr_\\2_001.png
+:alt: \\1
+
+\\1 ([how it is drawn](../auto_examples/\\2))
+```"""
+
+
 def relink(app, docname, source):
     """Point links that hold in the repository to where the site has their pages."""
-    source[0] = source[0].replace("](../../benchmarks/results/", "](../results/")
+    text = source[0].replace("](../../benchmarks/results/", "](../results/")
+    source[0] = PICTURE.sub(FIGURE, text)
 
 
 def join_continued(app, what, name, obj, options, lines):

@@ -104,6 +104,24 @@ def test_every_page_that_a_docstring_names_exists():
     assert [place for place in pages if not (DOCS.parent / place[1]).exists()] == []
 
 
+# The way to more machines is a way, not a method.
+METHODS = [
+    page
+    for page in sorted((DOCS / "guide").glob("*.md"))
+    if page.stem not in {"index", "scaling"}
+]
+
+
+@pytest.mark.parametrize("page", METHODS, ids=lambda page: page.stem)
+def test_every_method_has_a_picture_and_says_when_not_to_use_it(page):
+    text = page.read_text()
+    images = re.findall(r"^!\[.+\]\((.+)\)$", text, re.M)
+    scripts = re.findall(r"^\[Picture: .+\]\((.+)\)$", text, re.M)
+    assert images or scripts
+    assert all((page.parent / place).exists() for place in images + scripts)
+    assert re.search(r"^## .*[Ww]hen not\b", text, re.M)
+
+
 def is_module(name):
     return importlib.util.find_spec(name) is not None
 
