@@ -2,7 +2,7 @@
 """How much the label of a row would tell: the measures and where they come from."""
 
 import numpy as np
-from sklearn.base import clone, is_classifier
+from sklearn.base import clone, is_classifier, is_regressor
 
 MEASURES = (
     "margin",
@@ -119,10 +119,12 @@ def fit_committee(estimator, X, y, n_members, rng):
 
 def _probabilities(estimator, X):
     if not hasattr(estimator, "predict_proba"):
+        way_out = "set informativeness='committee', or a callable"
+        if not is_regressor(estimator):
+            way_out = f"wrap it in CalibratedClassifierCV, or {way_out}"
         raise ValueError(
             "This 'informativeness' needs an estimator with predict_proba. Got "
-            f"{type(estimator).__name__}; wrap it in CalibratedClassifierCV, or choose "
-            "'committee' or a callable."
+            f"{type(estimator).__name__}; {way_out}."
         )
     return np.asarray(estimator.predict_proba(X))
 

@@ -130,7 +130,8 @@ class SpinCodeTransformer(
 
         The spins come from the sampler if one was used in the fit: as they are if it
         states a Boltzmann law, after 200 heat-bath sweeps if not. Without a sampler
-        they come from 1000 heat-bath sweeps.
+        they come from 1000 heat-bath sweeps. With an int as ``random_state`` of the
+        estimator every call returns the same rows.
 
         Parameters
         ----------

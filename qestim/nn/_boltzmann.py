@@ -92,6 +92,10 @@ class BoltzmannMachine(Normalisation, torch.nn.Module):
         self.register_buffer("col", pairs[:, 1].clone())
         self.colours = colours_of(n_units, pairs)
 
+    def extra_repr(self):
+        """Return what torch prints between the brackets."""
+        return f"{self.n_units} spins, {len(self.J)} couplings"
+
     @property
     def coupled(self):
         """Whether any two spins are coupled."""

@@ -65,6 +65,11 @@ def test_bqm_there_and_back_with_labels_of_either_vartype():
         np.testing.assert_allclose(energy - energy.mean(), expected - expected.mean())
 
 
+def test_the_repr_says_the_size():
+    shown = "BoltzmannMachine(4 spins, 6 couplings)"
+    assert repr(BoltzmannMachine(4, "full")) == shown
+
+
 def test_energy_of_means_is_the_mean_energy_of_a_factorised_law():
     machine = random_machine(8, "full", 1)
     up = torch.rand(8, generator=torch.Generator().manual_seed(2)).double()
