@@ -257,3 +257,15 @@ def test_equal_energies_are_no_sign_of_dependent_reads():
     spins = np.random.default_rng(0).choice([-1, 1], size=(200, 1))
     found = qestim.diagnose(bqm, spins * [1, -1, -1, 1, -1, 1])
     assert found.correlation_time < 2
+
+
+def test_a_free_spin_has_no_temperature_of_rounding():
+    # The neighbours' fields on spin 0 cancel, up to 0.1 + 0.2 - 0.3 in binary.
+    bqm = dimod.BQM.from_ising(
+        {1: -5.0, 2: -5.0, 3: 5.0}, {(0, 1): 0.1, (0, 2): 0.2, (0, 3): 0.3}
+    )
+    spins = np.random.default_rng(0).choice([-1, 1], size=(300, 4))
+    spins[:, 1:] = [1, 1, -1]
+    found = qestim.diagnose(bqm, spins[:, list(bqm.variables)])
+    assert found.beta_eff == np.inf
+    assert "All reads are ground states" in found.verdict

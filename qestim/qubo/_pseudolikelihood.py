@@ -24,12 +24,16 @@ def flip_energies(model, spins):
     Returns
     -------
     change : ndarray of shape (num_reads, n), dtype float64
-        In the units of the model.
+        In the units of the model; 0 where only rounding is left of a cancelled field.
     """
     n = len(model)
     couplings = model.dense if 10 * len(model.value) > n * n else model.csr
     values = spins.astype(np.float64)
-    return -2 * values * (values @ couplings + model.h)
+    change = -2 * values * (values @ couplings + model.h)
+    # A free spin whose change is rounding noise would count as a flip that pays.
+    largest = np.abs(model.h) + abs(couplings).sum(axis=0)
+    change[np.abs(change) <= 1e-14 * largest] = 0.0
+    return change
 
 
 def slope(change, beta):
