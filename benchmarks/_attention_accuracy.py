@@ -4,10 +4,10 @@
 import functools
 
 import numpy as np
-import scipy.stats
 from _attention_layers import Published, RandomMask, Sparsemax, TopK, Uniform
 from _attention_models import accuracy, train
 from _attention_tasks import CLUTTER, Recall, Texts
+from _paired import plus_minus
 from torch import nn
 
 from qestim.nn import QAMA
@@ -71,22 +71,10 @@ def swapped(task, kind, k, seed, steps=None):
     return model, accuracy(model, task, CASES if steps is None else FEW_CASES)
 
 
-def interval(values):
-    """Return mean and half the 95 % interval (Student) of paired differences."""
-    values = np.asarray(values, dtype=float)
-    if len(values) < 2:
-        return float(values.mean()), float("nan")
-    error = values.std(ddof=1) / len(values) ** 0.5
-    return float(values.mean()), float(
-        scipy.stats.t.ppf(0.975, len(values) - 1) * error
-    )
-
-
 def difference(ours, theirs):
     """Write mean and interval of ours - theirs, in points, over the seeds of both."""
     both = min(len(ours), len(theirs))
-    mean, half = interval(100 * np.subtract(ours[:both], theirs[:both]))
-    return f"{mean:+.2f}" if both < 2 else f"{mean:+.2f} ± {half:.2f}"
+    return plus_minus(100 * np.subtract(ours[:both], theirs[:both]), 2)
 
 
 def table(task, contestants, seeds, fit=trained, steps=None):

@@ -7,8 +7,9 @@ QAMA as they are; differences are paired over the seeds of the encoder.
 
 import numpy as np
 import torch
-from _attention_accuracy import MHA, interval, trained
+from _attention_accuracy import MHA, trained
 from _attention_tasks import CLUTTER
+from _paired import plus_minus
 
 from qestim.nn import QAMA
 
@@ -97,8 +98,7 @@ def run(quick):
         return np.array([found[name][measure] for found in each])
 
     def change(name, measure):
-        mean, half = interval(values(name, measure) - values("none", measure))
-        return f"{mean:+.3f} ± {half:.3f}"
+        return plus_minus(values(name, measure) - values("none", measure))
 
     rows = []
     for name in (PER_QUERY, *TERMS):
@@ -114,7 +114,6 @@ def run(quick):
                 values(name, measure).mean()
             )
         gap = 100 * (values(name, "its keys") - values(name, "random keys"))
-        mean, half = interval(gap)
-        row["difference, points [95 %]"] = f"{mean:+.2f} ± {half:.2f}"
+        row["difference, points [95 %]"] = plus_minus(gap, 2)
         rows.append(row)
     return {"rows": rows}

@@ -13,9 +13,9 @@ import time
 import anndata
 import matplotlib
 import numpy as np
-from _digits import paired
 from _guide_tables import GUIDE
 from _measure import data_folder
+from _paired import bracketed
 from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -87,7 +87,9 @@ def rows_of(found, test_share):
             **{
                 f"minus {name} [95 %]": ""
                 if prior == name
-                else difference(line["bound"], found[name]["bound"], test_share)
+                else bracketed(
+                    np.subtract(line["bound"], found[name]["bound"]), 4, test_share
+                )
                 for name in ("bernoulli", "mixture")
             },
             **{
@@ -98,13 +100,6 @@ def rows_of(found, test_share):
         }
         for prior, line in found.items()
     ]
-
-
-def difference(ours, theirs, test_share):
-    """Write the mean paired difference, with its interval where there are splits."""
-    if len(ours) == 1:
-        return f"{ours[0] - theirs[0]:+.2f}"
-    return paired(ours, theirs, test_share)
 
 
 def digits(quick):

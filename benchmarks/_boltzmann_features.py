@@ -6,8 +6,9 @@ import warnings
 
 import numpy as np
 import torch
-from _boltzmann_law import SEEDS, fitted, interval
+from _boltzmann_law import SEEDS, fitted
 from _measure import data_folder, spread
+from _paired import bracketed
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -46,7 +47,7 @@ def depth(quick):
             {
                 "model": name,
                 "held-out bound, nats": spread(values),
-                "less RBM(1)": interval(np.array(values) - base),
+                "less RBM(1)": bracketed(np.array(values) - base),
             }
             for name, values in found.items()
         ],
@@ -130,7 +131,7 @@ def nudged(quick):
             {
                 "features": name,
                 "accuracy": spread(values),
-                "less BernoulliRBM": interval(np.array(values) - rbm),
+                "less BernoulliRBM": bracketed(np.array(values) - rbm),
                 "CPU seconds of the fit": spread(seconds[name]),
             }
             for name, values in scores.items()

@@ -4,9 +4,9 @@
 import warnings
 
 import numpy as np
-import scipy.stats
 import torch
 from _measure import spread
+from _paired import bracketed
 from sklearn.datasets import load_digits
 
 from qestim import BoltzmannMachineTransformer
@@ -33,15 +33,6 @@ def random_machine(n, graph, seed, scale=1.0):
         machine.h.normal_(0, 0.3, generator=generator)
         machine.J.normal_(0, scale / np.sqrt(n), generator=generator)
     return machine
-
-
-def interval(differences):
-    """Write the mean of paired differences with its 95 % interval."""
-    d = np.asarray(differences, dtype=float)
-    if len(d) == 1:
-        return f"{d[0]:+.3f}"
-    half = scipy.stats.t.ppf(0.975, len(d) - 1) * d.std(ddof=1) / np.sqrt(len(d))
-    return f"{d.mean():+.3f} [{d.mean() - half:+.3f}, {d.mean() + half:+.3f}]"
 
 
 def samplers():
@@ -206,7 +197,7 @@ def six_units(quick):
             "negative phase": name,
             "KL, nats": spread(kl),
             "over exact samples'": float(np.mean(kl) / exact.mean()),
-            f"KL less that of {CONTROL}": interval(np.array(kl) - control),
+            f"KL less that of {CONTROL}": bracketed(np.array(kl) - control),
         }
         for name, kl in found.items()
     ]

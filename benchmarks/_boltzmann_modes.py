@@ -7,8 +7,9 @@ import warnings
 
 import numpy as np
 import torch
-from _boltzmann_law import SEEDS, RandomStarts, interval
+from _boltzmann_law import SEEDS, RandomStarts
 from _measure import spread
+from _paired import bracketed
 from sklearn.datasets import load_digits
 
 from qestim.estimators._machine_training import positive_phase
@@ -164,7 +165,7 @@ def task(name, quick):
             "negative phase": phase,
             "steps": int(np.mean(counts[phase])),
             "log-likelihood, nats": spread(values),
-            "less that of PCD": interval(np.array(values) - pcd),
+            "less that of PCD": bracketed(np.array(values) - pcd),
         }
         for phase, values in scores.items()
     ]

@@ -15,9 +15,10 @@ import numpy as np
 from _cell_cache import represent
 from _cell_data import lognorm, symphony, synthetic, variable_genes
 from _cell_models import GENERATIVE, NAMES, estimator
-from _cell_paired import SEEDS, mean_and_sd, paired
 from _cell_peers import SCVI, scvi_model
+from _cell_seeds import SEEDS, mean_and_sd
 from _measure import data_folder
+from _paired import bracketed
 from scipy.sparse import csr_matrix, issparse
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
@@ -139,7 +140,7 @@ def run(quick):
         | {
             f"RBM minus this, {column} [95 %]": ""
             if columns is ours
-            else paired(ours[column], columns[column])
+            else bracketed(np.subtract(ours[column], columns[column]))
             for column in columns
         }
         for name, columns in found.items()

@@ -8,9 +8,10 @@ from _cell_cache import represent
 from _cell_data import mixology, symphony, synthetic
 from _cell_metrics import agreement, clusters, ilisi_well_mixed, integration
 from _cell_models import NAMES, ours
-from _cell_paired import SEEDS, interval, mean_and_sd, paired
 from _cell_peers import peers
+from _cell_seeds import SEEDS, mean_and_sd
 from _measure import data_folder
+from _paired import bracketed, interval
 
 OURS = NAMES["rbm"]
 
@@ -69,19 +70,21 @@ def against_peers(quick):
     rows = []
     for column, values in found[OURS].items():
         best = max(theirs, key=lambda name: np.mean(found[name][column]))
-        high = interval(values, found[best][column])[2]
+        ahead = np.subtract(values, found[best][column])
         rows.append(
             {
                 "score": column,
                 OURS: mean_and_sd(values),
                 "best peer": best,
                 "its mean": mean_and_sd(found[best][column]),
-                "minus best peer [95 %]": paired(values, found[best][column]),
-                "behind": "yes" if high < 0 else "no",
-                "minus Gaussian VAE [95 %]": paired(
-                    values, found["Gaussian VAE"][column]
+                "minus best peer [95 %]": bracketed(ahead),
+                "behind": "yes" if sum(interval(ahead)) < 0 else "no",
+                "minus Gaussian VAE [95 %]": bracketed(
+                    np.subtract(values, found["Gaussian VAE"][column])
                 ),
-                "minus J = 0 [95 %]": paired(values, found[NAMES["bernoulli"]][column]),
+                "minus J = 0 [95 %]": bracketed(
+                    np.subtract(values, found[NAMES["bernoulli"]][column])
+                ),
             }
         )
     return {"rows": rows, "note": f"{against_peers.__doc__} {len(SEEDS)} seeds."}

@@ -13,7 +13,7 @@ import scipy.stats
 from _cell_cache import represent
 from _cell_data import symphony, synthetic
 from _cell_models import GENERATIVE, estimator
-from _cell_paired import SEEDS, mean_and_sd
+from _cell_seeds import SEEDS, mean_and_sd
 from _measure import data_folder
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import train_test_split

@@ -14,9 +14,10 @@ import scipy.stats
 from _cell_cache import represent
 from _cell_data import read
 from _cell_models import NAMES, SMALL, method
-from _cell_paired import SEEDS, mean_and_sd, paired
 from _cell_peers import SCVI, gaussian_vae, pca, scvi
+from _cell_seeds import SEEDS, mean_and_sd
 from _measure import data_folder
+from _paired import bracketed
 from scipy.sparse.csgraph import shortest_path
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import GroupKFold, cross_val_score
@@ -107,7 +108,7 @@ def run(quick):
             | {
                 f"RBM minus this, {column} [95 %]": ""
                 if label == flat
-                else paired(found[flat][column], scores[column])
+                else bracketed(np.subtract(found[flat][column], scores[column]))
                 for column in scores
             }
             for label, scores in found.items()

@@ -6,10 +6,10 @@ import itertools
 import _diffusion_guides
 import numpy as np
 import torch
-from _attention_accuracy import interval
 from _diffusion_guides import BOLTZMANN, CANDIDATES, MLPGuide
 from _diffusion_toy import LENGTH, SYMBOLS, denoiser_of, guide_of, law_of
 from _measure import alternate, cpu_seconds, ratios, spread
+from _paired import interval
 
 from qestim.nn import AbsorbingDiffusion, EnergyGuide, draw_candidates
 from qestim.samplers import CIMSampler, SimulatedAnnealingSampler

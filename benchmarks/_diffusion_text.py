@@ -9,7 +9,6 @@ import pathlib
 import _diffusion_guides
 import numpy as np
 import torch
-from _attention_accuracy import interval
 from _diffusion_guides import (
     BOLTZMANN,
     CANDIDATES,
@@ -26,6 +25,7 @@ from _diffusion_guides import (
     make_guide,
 )
 from _measure import cpu_seconds, data_folder
+from _paired import interval
 
 from qestim.nn import AbsorbingDiffusion, TransformerDenoiser, decode
 

@@ -6,7 +6,6 @@ import functools
 import _diffusion_guides
 import numpy as np
 import torch
-from _attention_accuracy import interval
 from _diffusion_guides import (
     BOLTZMANN,
     CANDIDATES,
@@ -20,6 +19,7 @@ from _diffusion_guides import (
     kept_weights,
     make_guide,
 )
+from _paired import interval
 
 from qestim.datasets import make_tokens
 from qestim.nn import CandidateGuide, TransformerDenoiser, decode

@@ -10,7 +10,7 @@ repeated cross-validation by Nadeau and Bengio (2003), doi:10.1023/A:10240686263
 import time
 
 import numpy as np
-import scipy.stats
+from _paired import bracketed
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.impute import KNNImputer
@@ -122,14 +122,6 @@ def restorations(fitted, train, test, mask):
     return {n: float(np.mean((w - test)[mask] ** 2)) for n, w in ways.items()}
 
 
-def paired(ours, theirs, shares):
-    """Write the mean paired difference over folds with its interval."""
-    gap = np.subtract(ours, theirs)
-    error = np.sqrt((1 / len(gap) + shares) * gap.var(ddof=1))
-    half = scipy.stats.t.ppf(0.975, len(gap) - 1) * error
-    return f"{gap.mean():+.4f} [{gap.mean() - half:+.4f}, {gap.mean() + half:+.4f}]"
-
-
 def run(quick):
     """Measure; quick takes the first 2 of the 25 folds and one draw of the labels."""
     X, y = load_digits(return_X_y=True)
@@ -170,7 +162,9 @@ def run(quick):
                 "mean": float(np.mean(values)),
                 "sd over folds": float(np.std(values, ddof=1)),
                 **{
-                    f"{ours} minus it [95 %]": paired(row[ours], values, shares)
+                    f"{ours} minus it [95 %]": bracketed(
+                        np.subtract(row[ours], values), 4, shares
+                    )
                     for ours in (SAMPLED, CHAINS)
                     if ours in row
                 },

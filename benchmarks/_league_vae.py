@@ -9,7 +9,8 @@ import time
 
 import dimod
 import numpy as np
-from _digits import accuracy, paired
+from _digits import accuracy
+from _paired import bracketed
 from sklearn.datasets import load_digits
 from sklearn.model_selection import RepeatedStratifiedKFold
 from sklearn.preprocessing import MinMaxScaler
@@ -75,7 +76,7 @@ def run(quick):
                 "sd over folds": float(np.std(values, ddof=1)),
                 "minus the polish alone [95 %]": ""
                 if name == POLISH
-                else paired(values, row[POLISH], shares),
+                else bracketed(np.subtract(values, row[POLISH]), 4, shares),
             }
             for measure, row in table.items()
             for name, values in row.items()

@@ -2,6 +2,7 @@
 """What the benchmarks share: one pinned core, CPU seconds, rounds, and the files."""
 
 import argparse
+import importlib
 import importlib.metadata
 import json
 import multiprocessing
@@ -144,6 +145,19 @@ def within(seconds, run, quick):
     finally:
         worker.terminate()
         worker.join()
+
+
+def gathered(*names):
+    """Return the sections of the modules beside this one, as `run_sections` takes them.
+
+    Each has a dict ``SECTIONS`` from title to a function of one argument, whether to be
+    quick, that returns ``{"rows": [...], "note": ...}``.
+    """
+    return {
+        title: (run, False)
+        for name in names
+        for title, run in importlib.import_module(name).SECTIONS.items()
+    }
 
 
 def run_sections(name, title, sections, peers, parents=()):

@@ -4,8 +4,8 @@
 import time
 
 import numpy as np
-import scipy.stats
 from _measure import data_folder
+from _paired import bracketed
 from _straight_through import tuned
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
@@ -31,14 +31,6 @@ DATA = {
     "digits": (load_digits, 32),
     "digits, 64 hidden": (load_digits, 64),
 }
-
-
-def paired(ours, theirs, share):
-    """Return mean and 95 % interval of a difference over folds (Nadeau and Bengio)."""
-    gap = np.subtract(ours, theirs)
-    error = np.sqrt((1 / len(gap) + share) * gap.var(ddof=1))
-    half = scipy.stats.t.ppf(0.975, len(gap) - 1) * error
-    return f"{gap.mean():+.4f} [{gap.mean() - half:+.4f}, {gap.mean() + half:+.4f}]"
 
 
 def folds(X, y, n_folds):
@@ -111,7 +103,7 @@ def table(data, found, goal, share):
             "sd over folds": float(np.std(scores, ddof=1)),
             "block descent minus it [95 %]": ""
             if name == OURS
-            else paired(ours, scores, share),
+            else bracketed(np.subtract(ours, scores), 4, share),
             "cpu seconds": float(np.mean(seconds)),
             "goal": goal if name == OURS else "",
         }

@@ -4,7 +4,8 @@
 import time
 
 import numpy as np
-from _quantized_accuracy import folds, paired
+from _paired import bracketed
+from _quantized_accuracy import folds
 from _straight_through import StraightThrough
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -130,7 +131,7 @@ def worth(quick):
                 "sd": float(np.std(scores)),
                 "annealing minus it [95 %]": ""
                 if quick or scores is ours
-                else paired(ours, scores, 1 / 4),
+                else bracketed(np.subtract(ours, scores), 4, 1 / 4),
                 "cpu seconds": float(np.mean(seconds)),
             }
             for name, (scores, seconds) in found.items()
@@ -167,7 +168,7 @@ def cost(quick):
                 "accuracy": float(np.mean(scores)),
                 "minus defaults [95 %]": ""
                 if quick or scores is ours
-                else paired(scores, ours, 1 / 4),
+                else bracketed(np.subtract(scores, ours), 4, 1 / 4),
                 "cpu seconds, median": float(np.median(seconds)),
                 "goal": goals[name],
             }

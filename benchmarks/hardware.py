@@ -9,27 +9,16 @@ which is not kept). A part is a file ``_hardware_*.py`` beside this one with a d
 where QESTIM_KAIWU_PYTHON names a Python that has it, the Kaiwu SDK's local solvers.
 """
 
-import importlib
 import os
 import pathlib
 
 # Before numpy and torch: every section has one core to itself.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from _measure import run_sections
+from _measure import gathered, run_sections
 
-PARTS = sorted(pathlib.Path(__file__).parent.glob("_hardware_*.py"))
-SECTIONS = {
-    title: run
-    for part in PARTS
-    for title, run in importlib.import_module(part.stem).SECTIONS.items()
-}
+PARTS = sorted(p.stem for p in pathlib.Path(__file__).parent.glob("_hardware_*.py"))
 
 
 if __name__ == "__main__":
-    run_sections(
-        "hardware",
-        "From simulator to machine",
-        {title: (run, False) for title, run in SECTIONS.items()},
-        (),
-    )
+    run_sections("hardware", "From simulator to machine", gathered(*PARTS), ())

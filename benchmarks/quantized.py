@@ -8,27 +8,16 @@ which is not kept). Only ratios from one run are claims. A part is a file
 one argument, whether to be quick, that returns ``{"rows": [...], "note": ...}``.
 """
 
-import importlib
 import os
 import pathlib
 
 # Before numpy and torch: every section has one core to itself.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from _measure import run_sections
+from _measure import gathered, run_sections
 
-PARTS = sorted(pathlib.Path(__file__).parent.glob("_quantized_*.py"))
-SECTIONS = {
-    title: run
-    for part in PARTS
-    for title, run in importlib.import_module(part.stem).SECTIONS.items()
-}
+PARTS = sorted(p.stem for p in pathlib.Path(__file__).parent.glob("_quantized_*.py"))
 
 
 if __name__ == "__main__":
-    run_sections(
-        "quantized",
-        "Quantized networks by QUBO",
-        {title: (run, False) for title, run in SECTIONS.items()},
-        (),
-    )
+    run_sections("quantized", "Quantized networks by QUBO", gathered(*PARTS), ())

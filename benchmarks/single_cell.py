@@ -10,21 +10,15 @@ that keeps representations between runs (empty it when a model changes); QESTIM_
 dimensions of scVI on blood cells ("10 30 64"), and QESTIM_SEEDS the seeds (5).
 """
 
-import importlib
 import importlib.util
 import os
 
 # Before numpy and torch: every section has one core to itself.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from _measure import run_sections
+from _measure import gathered, run_sections
 
 PARTS = ("integration", "fidelity", "trajectory", "novelty", "time")
-SECTIONS = {
-    title: run
-    for part in PARTS
-    for title, run in importlib.import_module(f"_cell_{part}").SECTIONS.items()
-}
 PEERS = ("anndata", "scvi-tools", "harmonypy", "leidenalg")
 
 
@@ -37,6 +31,6 @@ if __name__ == "__main__":
     run_sections(
         "single_cell",
         "Single cells",
-        {title: (run, False) for title, run in SECTIONS.items()},
+        gathered(*(f"_cell_{part}" for part in PARTS)),
         tuple(name for name in PEERS if installed(name)),
     )
