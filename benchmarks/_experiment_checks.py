@@ -7,6 +7,7 @@ import json
 import numpy as np
 from _experiment_tasks import TASKS, start_points
 from _measure import RESULTS, cpu_seconds, data_folder, spread
+from _paired import plus_minus
 
 from qestim import ExperimentOptimizer
 
@@ -94,7 +95,6 @@ def tables(quick):
         reference = found["ours, gp"].mean(1)
         for who, ranks in found.items():
             difference = ranks.mean(1) - reference
-            half = 1.96 * difference.std(ddof=1) / np.sqrt(seeds)
             rows.append(
                 {
                     "table": name,
@@ -102,7 +102,7 @@ def tables(quick):
                     "seeds": seeds,
                     "mean rank": float(ranks.mean()),
                     f"rank at {length}": float(ranks[:, -1].mean()),
-                    "minus ours, gp": f"{difference.mean():+.4f} ± {half:.4f}",
+                    "minus ours, gp": plus_minus(difference, 4),
                 }
             )
     note = (

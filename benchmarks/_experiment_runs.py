@@ -8,6 +8,7 @@ import numpy as np
 from _experiment_players import PLAYERS, ours
 from _experiment_tasks import TASKS
 from _measure import RESULTS
+from _paired import plus_minus
 
 REFERENCE = "ours, gp"
 
@@ -44,11 +45,9 @@ def first_at(found, share):
 
 
 def paired(found, reference, at):
-    """Mean difference of the contestant to ours, and half its 95 % interval."""
+    """Write the difference of the contestant to ours after so many runs."""
     n = min(len(found), len(reference))
-    difference = found[:n, at] - reference[:n, at]
-    half = 1.96 * difference.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
-    return f"{difference.mean():+.3f} ± {half:.3f}"
+    return plus_minus(found[:n, at] - reference[:n, at])
 
 
 def row(name, found, reference, seconds, marks):
