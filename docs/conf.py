@@ -46,7 +46,7 @@ autodoc_default_options = {
     "inherited-members": "BaseEstimator,TransformerMixin,ClassifierMixin,Module,"
     "MultiheadAttention,Sampler,Structured,ClassNamePrefixFeaturesOutMixin,"
     "SelectorMixin,tuple,Exception,_MetadataRequester,Client,SyncMethodMixin",
-    "exclude-members": "get_metadata_routing,set_output",
+    "exclude-members": "extra_repr,get_metadata_routing,set_output",
 }
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
