@@ -22,7 +22,7 @@ from qestim.estimators._informativeness import (
     fit_committee,
     fit_on_labels,
 )
-from qestim.estimators._labels import known_labels, one_hot
+from qestim.estimators._labels import TO_LABEL, known_labels, one_hot
 from qestim.estimators._pool_query import PoolQuery
 from qestim.estimators._sampler_parameter import NestedParameters, SamplerInstance
 from qestim.estimators._selection_form import Rows, count_of
@@ -42,9 +42,11 @@ class ActiveSampleSelector(NestedParameters, PoolQuery):
     uncertainty of the pool falls, a candidate's own counts more and more.
 
     It has two faces. With unlabelled rows, `fit` learns ``estimator_`` from the
-    labelled ones and `query` chooses from a pool. With labels for all rows or none,
-    `fit_resample` keeps a small part of the data that stands for the rest: similar
-    rows count once, outliers and rows whose label contradicts the others not at all.
+    labelled ones and `query` chooses from a pool; ``query(X, n, y=y)`` does both, with
+    NaN (or -1 for integer classes) for the rows without a label. With labels for all
+    rows or none, `fit_resample` keeps a small part of the data that stands for the
+    rest: similar rows count once, outliers and rows whose label contradicts the others
+    not at all.
 
     Parameters
     ----------
@@ -253,7 +255,8 @@ class ActiveSampleSelector(NestedParameters, PoolQuery):
                 losses = neighbor_losses(points, y)
             trust, weights = trust_in(losses, len(X), self.difficulty)
             rows = Rows(points, weights, beliefs, trust)
-            count = count_of(self.n_samples_to_select, len(X))
+            hint = f" {TO_LABEL}" if known.all() else ""
+            count = count_of(self.n_samples_to_select, len(X), hint=hint)
             coverage = 1.0 if self.coverage == "auto" else self.coverage
             self.sample_indices_ = self._choose(
                 rows, None, count, coverage, self.n_dense

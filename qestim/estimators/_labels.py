@@ -6,6 +6,10 @@ from sklearn.base import is_classifier
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
+TO_LABEL = (
+    "To choose rows to label, mark those of X that have no label: query(X, n, y=y)."
+)
+
 
 def known_labels(y, missing_label):
     """Tell labelled from unlabelled rows.

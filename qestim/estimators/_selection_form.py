@@ -143,7 +143,7 @@ def selection_problem(rows, labeled, kernel, k, *, coverage, redundancy, n_dense
     return SelectionProblem(gain, pairs, k, redundancy=redundancy * (k - 1) / 2)
 
 
-def count_of(n, available, name="n_samples_to_select"):
+def count_of(n, available, name="n_samples_to_select", hint=""):
     """Return a number of rows, from a number or a fraction of those available."""
     whole = isinstance(n, Integral)
     if not whole and not 0 < n <= 1:
@@ -155,6 +155,6 @@ def count_of(n, available, name="n_samples_to_select"):
     if not 1 <= count <= available:
         raise ValueError(
             f"{name}={n} asks for {count} rows, but there must be between "
-            f"1 and the {available} candidates. Choose fewer or give more rows."
+            f"1 and the {available} candidates. Choose fewer or give more rows.{hint}"
         )
     return count

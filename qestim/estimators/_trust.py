@@ -7,6 +7,8 @@ from sklearn.base import clone, is_classifier
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from sklearn.neighbors import NearestNeighbors
 
+from qestim.estimators._labels import TO_LABEL
+
 
 def trust_in(losses, n, difficulty=0.0):
     r"""Return how far each row is to be trusted, and how much there is to learn at it.
@@ -77,7 +79,8 @@ def held_out_losses(estimator, X, y, rng):
         rare = classes[np.argmin(np.bincount(codes))]
         raise ValueError(
             "Losses of held-out rows need every class at least twice. Class "
-            f"{rare!r} occurs once; drop it, give losses, or set estimator=None."
+            f"{rare!r} occurs once; drop it, give losses, or set estimator=None. "
+            f"{TO_LABEL}"
         )
     folds = StratifiedKFold(n_splits, shuffle=True, random_state=seed)
     if not hasattr(estimator, "predict_proba"):

@@ -365,7 +365,9 @@ class TestErrors:
             selector().fit(X, y, losses=np.full(600, np.nan))
         with pytest.raises(ValueError, match="infinity"):
             selector().fit(X, np.where(y == 0, np.inf, y))
-        with pytest.raises(ValueError, match="occurs once"):
+        with pytest.raises(ValueError, match=r"asks for 10 rows.*query\(X, n, y=y\)"):
+            selector().set_params(estimator=None).fit(X[:9], y[:9])
+        with pytest.raises(ValueError, match=r"occurs once.*query\(X, n, y=y\)"):
             selector().fit(X[:600], np.where(np.arange(600) == 0, 99, y))
         with pytest.raises(ValueError, match="missing_label='auto'"):
             selector(missing_label=7).fit(X, np.where(labels == -1, np.nan, labels))
