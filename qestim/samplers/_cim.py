@@ -46,7 +46,8 @@ class CIMSampler(BaseSampler):
         here.
     noise : "auto" or float, default="auto"
         Standard deviation g per square root of time (mean_field), or 1 / A, the inverse
-        of the saturation amplitude (wigner). The other models have no noise.
+        of the saturation amplitude (wigner; the truncation holds for 1 / A well below
+        1). The other models have no noise.
     ramp : float, default=0.9
         Share of the steps in which pump, alpha and rate go from first to last value.
     field_scaling : "auto", "target", "mean" or float, default="auto"

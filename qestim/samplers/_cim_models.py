@@ -80,8 +80,7 @@ def machine_of(sampler, scaled):
     xi = defaults.xi if sampler.xi == "auto" else float(sampler.xi)
     noise = defaults.noise if sampler.noise == "auto" else float(sampler.noise)
     lowest, highest = extreme_eigenvalues(scaled)
-    extra = max(noise - defaults.noise, 0.0)
-    dt = _step(sampler, defaults, pairs, xi * lowest, xi * highest, extra)
+    dt = _step(sampler, defaults, pairs, xi * lowest, xi * highest, noise)
     steps = np.arange(sampler.num_steps)
     part = np.minimum(steps / max(1.0, sampler.ramp * sampler.num_steps), 1.0)
     pump, alpha, rate = (
@@ -111,12 +110,14 @@ def machine_of(sampler, scaled):
         "least_error": defaults.errors[0],
         "most_error": defaults.errors[1],
         "first_error": defaults.first_error,
-        # The vacuum's standard deviation is half the noise of the Wigner model.
-        "amplitude": noise / 2 if sampler.model == "wigner" else defaults.amplitude,
+        "amplitude": defaults.amplitude,
         "uniform": False,
         # Alone with its field a mode would stop at zero instead of crossing it.
         "mean_amplitude": scaling == "mean" and highest > lowest,
     }
+    if sampler.model == "wigner" and noise > 0:
+        # The vacuum; without it a mode would stay at zero.
+        machine["amplitude"] = noise / 2
     ranges = {name: list(pair) for name, pair in pairs.items()}
     facts = {**ranges, "xi": xi, "noise": noise, "dt": dt, "field_scaling": scaling}
     return machine, facts
@@ -138,7 +139,7 @@ def _pair(name, value, default):
     return float(pair[0]), float(pair[1])
 
 
-def _step(sampler, defaults, pairs, lowest, highest, extra_noise):
+def _step(sampler, defaults, pairs, lowest, highest, noise):
     """Return dt: Euler needs dt times the stiffness below 2.
 
     ``lowest`` and ``highest`` are the ends of the feedback's spectrum.
@@ -155,8 +156,12 @@ def _step(sampler, defaults, pairs, lowest, highest, extra_noise):
             # No wall bounds their amplitudes: where the lowest mode has them all, as
             # in a ferromagnet, the cubic is the stiffest term.
             square = max(max(pairs["pump"]) - 1, 0.0) + max(-lowest, 0.0)
-            # Strong noise drives the amplitudes beyond what the pump sustains.
-            square += 2 * extra_noise
+            # Strong noise drives the amplitudes beyond what the pump sustains, and
+            # noise that grows with them to several times its own square.
+            if sampler.model == "wigner":
+                square += 6 * max(noise**2 - defaults.noise**2, 0.0)
+            else:
+                square += 2 * max(noise - defaults.noise, 0.0)
             step = min(step, 2 / (running + 3 * square))
         return float(step)
     if sampler.dt * empty >= 2:

@@ -237,3 +237,21 @@ def test_strong_noise_warms_and_does_not_turn_the_sign(noise):
     )
     reads = sampler.sample_arrays(J + J.T, num_reads=400)
     assert reads.record.energy.mean() < -2
+
+
+@pytest.mark.parametrize("noise", [1.0, 1.5, 2.0, 3.0])
+@pytest.mark.parametrize("mean", [0.0, 1.0])
+def test_noise_that_grows_with_the_amplitudes_does_not_turn_the_sign(noise, mean):
+    rng = np.random.default_rng(0)
+    J = np.triu(mean + rng.standard_normal((40, 40)), 1)
+    sampler = CIMSampler(
+        model="wigner", noise=noise, num_steps=400, return_best=False, seed=0
+    )
+    energies = sampler.sample_arrays(J + J.T, num_reads=400).record.energy
+    assert energies.mean() < -4 * energies.std() / 20
+
+
+def test_a_machine_without_noise_leaves_zero():
+    J = np.ones((20, 20)) - np.eye(20)
+    sampler = CIMSampler(model="wigner", noise=0, num_reads=5, seed=0)
+    assert np.ptp(sampler.sample_arrays(J).record.sample, axis=1).all()
