@@ -9,16 +9,6 @@ from qestim.nn import QAMA
 from qestim.plotting import AttentionDisplay
 
 
-@pytest.fixture
-def ax():
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    yield plt.subplots()[1]
-    plt.close("all")
-
-
 def layer_and_tokens(mode, **options):
     with torch.random.fork_rng():
         torch.manual_seed(0)

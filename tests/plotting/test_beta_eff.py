@@ -13,16 +13,6 @@ BQM = sherrington_kirkpatrick(12, 0)
 LAW = ExactLaw(IsingArrays.from_bqm(BQM))
 
 
-@pytest.fixture
-def ax():
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    yield plt.subplots()[1]
-    plt.close("all")
-
-
 def draws(*betas):
     rng = np.random.default_rng(0)
     # Mixed, as their order tells how independent reads are.

@@ -11,14 +11,7 @@ from qestim import QBMVAETransformer, QDiffusionGenerator
 from qestim.plotting import LearningCurveDisplay, TrainingCurveDisplay
 from qestim.samplers import BoltzmannSampler
 
-matplotlib = pytest.importorskip("matplotlib")
-
-
-@pytest.fixture(autouse=True)
-def no_screen():
-    matplotlib.use("Agg")
-    yield
-    matplotlib.pyplot.close("all")
+pytestmark = pytest.mark.usefixtures("plt")  # without a screen, closed again
 
 
 @pytest.fixture(scope="module")

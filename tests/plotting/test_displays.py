@@ -60,16 +60,6 @@ def test_the_repr_says_how_to_see_it(name):
     assert repr(DISPLAYS[name]()) == f"{name}, drawn by its plot()"
 
 
-@pytest.fixture
-def plt():
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    yield plt
-    plt.close("all")
-
-
 @every
 def test_plot_makes_axes_or_takes_those_given(name, plt):
     display = DISPLAYS[name]()

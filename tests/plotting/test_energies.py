@@ -10,16 +10,6 @@ from qestim.qubo import IsingArrays
 from qestim.testing import ExactLaw, sherrington_kirkpatrick
 
 
-@pytest.fixture
-def ax():
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    yield plt.subplots()[1]
-    plt.close("all")
-
-
 def reads(energies, **vectors):
     return dimod.SampleSet.from_samples(
         np.ones((len(energies), 1)), "SPIN", energy=energies, **vectors

@@ -10,16 +10,6 @@ from qestim.plotting import ExperimentDisplay
 SPACE = {"a": (0.0, 1.0), "b": (0.01, 1.0, "log"), "c": (1, 4, "int")}
 
 
-@pytest.fixture
-def plt():
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    yield plt
-    plt.close("all")
-
-
 def told(maximize=True):
     optimizer = ExperimentOptimizer(SPACE, maximize=maximize, random_state=0, n_init=12)
     sign = 1 if maximize else -1

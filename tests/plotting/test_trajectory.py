@@ -8,16 +8,6 @@ from qestim.plotting import TrajectoryDisplay
 from qestim.plotting._axes import COLOURS
 
 
-@pytest.fixture
-def ax():
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    yield plt.subplots()[1]
-    plt.close("all")
-
-
 def fan(n, steps=30):
     return np.linspace(0, 1, steps)[:, None] * np.where(np.arange(n) % 3, 1.0, -1.0)
 
