@@ -84,35 +84,18 @@ lint: $(VENV)/installed
 
 check: lint test
 
-# Eight minutes for each: the sections that fit, in their full size. Without
-# --minutes a script measures all of its sections, in hours.
+# One script a capability. Without --minutes a script measures all of its sections, in
+# hours; --quick is a minute.
+BENCHMARKS := samplers league quantized attention diffusion selection boltzmann \
+              autoencoder experiments single_cell hardware scale_out
+measure = set -e; for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py $(1); done
+
+# The sections that fit into seven minutes for each script, in their full size: 84 in all.
 bench: $(VENV)/benched
-	$(BIN)/python benchmarks/samplers.py --minutes 8
-	$(BIN)/python benchmarks/league.py --minutes 8
-	$(BIN)/python benchmarks/quantized.py --minutes 8
-	$(BIN)/python benchmarks/attention.py --minutes 8
-	$(BIN)/python benchmarks/diffusion.py --minutes 8
-	$(BIN)/python benchmarks/selection.py --minutes 8
-	$(BIN)/python benchmarks/boltzmann.py --minutes 8
-	$(BIN)/python benchmarks/autoencoder.py --minutes 8
-	$(BIN)/python benchmarks/experiments.py --minutes 8
-	$(BIN)/python benchmarks/single_cell.py --minutes 8
-	$(BIN)/python benchmarks/hardware.py --minutes 8
-	$(BIN)/python benchmarks/scale_out.py --minutes 8
+	$(call measure,--minutes 7)
 
 bench-quick: $(VENV)/benched
-	$(BIN)/python benchmarks/samplers.py --quick
-	$(BIN)/python benchmarks/league.py --quick
-	$(BIN)/python benchmarks/quantized.py --quick
-	$(BIN)/python benchmarks/attention.py --quick
-	$(BIN)/python benchmarks/diffusion.py --quick
-	$(BIN)/python benchmarks/selection.py --quick
-	$(BIN)/python benchmarks/boltzmann.py --quick
-	$(BIN)/python benchmarks/autoencoder.py --quick
-	$(BIN)/python benchmarks/experiments.py --quick
-	$(BIN)/python benchmarks/single_cell.py --quick
-	$(BIN)/python benchmarks/hardware.py --quick
-	$(BIN)/python benchmarks/scale_out.py --quick
+	$(call measure,--quick)
 
 docs: $(VENV)/documented
 	OMP_NUM_THREADS=1 MPLBACKEND=agg $(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
