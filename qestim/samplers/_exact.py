@@ -177,7 +177,7 @@ class ExactSampler(BaseSampler):
         )
 
     def _run(self, model, vartype, start):
-        if self.num_reads is None and len(model) > _MAX_LISTED:
+        if self.num_reads is None and _MAX_LISTED < len(model) <= _MAX_SPINS:
             raise BinaryQuadraticModelSizeError(
                 f"The BQM has {len(model)} variables; ExactSampler lists all states of "
                 f"at most {_MAX_LISTED}. Set num_reads for Boltzmann draws, or call "

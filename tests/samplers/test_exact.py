@@ -108,3 +108,9 @@ def test_every_question_checks_the_temperature(question, beta):
     sampler = ExactSampler(beta=beta)
     with pytest.raises(ValueError, match="'beta' parameter of ExactSampler"):
         getattr(sampler, question)(dimod.BQM.from_ising({0: 1.0}, {}))
+
+
+def test_a_model_beyond_all_draws_is_sent_to_another_sampler():
+    bqm = dimod.BQM(dict.fromkeys(range(27), 1.0), {}, "SPIN")
+    with pytest.raises(BinaryQuadraticModelSizeError, match="BoltzmannSampler"):
+        ExactSampler().sample(bqm)
