@@ -4,13 +4,14 @@
 from numbers import Integral, Real
 
 import dimod
+import dwave.samplers
 import numpy as np
 import pytest
 import scipy.sparse.csgraph
 
 from qestim._sklearn import Interval
 from qestim.qubo import IsingArrays
-from qestim.samplers import BaseSampler
+from qestim.samplers import BaseSampler, SimulatedAnnealingSampler
 from qestim.testing import ExactLaw, ExactRBM, check_sampler
 from qestim.testing._check_law import check_lattice, check_rbm, check_small
 
@@ -223,6 +224,8 @@ def test_faults_of_the_interface_are_found(methods, message, monkeypatch):
 
 def test_foreign_samplers_are_tested_as_far_as_they_go():
     check_sampler(dimod.ExactSolver())
+    check_sampler(dwave.samplers.TabuSampler())
+    check_sampler(dimod.TrackingComposite(SimulatedAnnealingSampler()))
     with pytest.raises(AssertionError, match="Boltzmann law"):
         check_sampler(dimod.RandomSampler(), samples_boltzmann_at=1.0)
 
