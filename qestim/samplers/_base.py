@@ -3,6 +3,7 @@
 
 import copy
 import time
+from collections.abc import Mapping
 from numbers import Integral, Real
 
 import dimod
@@ -254,9 +255,14 @@ class BaseSampler(dimod.Sampler, BaseEstimator):
                 states = (states.to_numpy(), list(states.columns))
             values, labels = dimod.as_samples(copy.copy(states))
             names = list(model.variables)
-            # Columns without labels are those of the model, in its order.
-            if list(labels) == list(range(len(names))) and set(labels) != set(names):
-                labels = names
+            if _has_no_labels(states):
+                if len(labels) != len(names):
+                    raise ValueError(
+                        f"The 'initial_states' parameter must have {len(names)} "
+                        f"columns, one a variable. Got {len(labels)}."
+                    )
+                # They are the model's variables: by number, else in its order.
+                labels = labels if set(labels) == set(names) else names
             values = np.asarray(values)
             vartype = dimod.BINARY if np.isin(values, (0, 1)).all() else dimod.SPIN
             if not np.isin(
@@ -272,3 +278,9 @@ class BaseSampler(dimod.Sampler, BaseEstimator):
                 "The 'initial_states' parameter must hold at least one state. Got 0."
             )
         return spins_of(states, model.variables)
+
+
+def _has_no_labels(states):
+    """Return whether states are plain numbers: an array, a list or lists in a list."""
+    first = states[0] if isinstance(states, list) and states else states
+    return not isinstance(states, tuple) and not isinstance(first, Mapping)

@@ -107,10 +107,24 @@ def test_initial_states_without_labels_follow_the_order_of_the_model(labels):
     bqm = dimod.BQM.from_ising({label: 1.0 for label in labels}, {})
     sampler = SimulatedAnnealingSampler(num_sweeps=0)
     want = dict(zip(labels, (1, -1), strict=True))
-    ways = [[1, -1], [[1, -1]], np.array([1, -1]), np.array([[1.0, 0.0]]), want]
+    ways = [
+        [1, -1],
+        [[1, -1]],
+        [(1, -1)],
+        np.array([1, -1]),
+        np.array([[1.0, 0.0]]),
+        want,
+    ]
     ways.append(pd.DataFrame([[-1, 1]], columns=list(labels)[::-1]))
     for states in ways:
         assert sampler.sample(bqm, initial_states=states).first.sample == want
+
+
+@pytest.mark.parametrize("states", [[[1, 1, -1]], np.ones((2, 3)), [1], [[1], [-1]]])
+def test_initial_states_of_another_width_are_refused(states):
+    bqm = dimod.BQM.from_ising({0: 1.0, 1: 2.0}, {})
+    with pytest.raises(ValueError, match="must have 2 columns, one a variable"):
+        SimulatedAnnealingSampler(seed=0).sample(bqm, initial_states=states)
 
 
 def test_initial_states_without_labels_belong_to_numbered_variables_by_number():
