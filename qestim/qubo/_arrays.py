@@ -11,6 +11,16 @@ import scipy.sparse
 
 from qestim import _native
 
+# Where dimod's other models can be sampled.
+_WAYS_OUT = {
+    "ConstrainedQuadraticModel": "use qestim.samplers.QCGDSampler().sample_cqm(cqm)",
+    "DiscreteQuadraticModel": (
+        "use QCGDSampler().sample_cqm(dimod.CQM.from_dqm(dqm)), whose variables are "
+        "(label, case)"
+    ),
+    "BinaryPolynomial": "use dimod.HigherOrderComposite(sampler).sample_poly",
+}
+
 
 @dataclass(frozen=True, eq=False)
 class IsingArrays:
@@ -235,11 +245,10 @@ def _way_out(thing):
     """Return what to write in place of something that is no model."""
     if hasattr(thing, "to_bqm"):
         return "write .to_bqm() behind it"
-    if isinstance(thing, dimod.ConstrainedQuadraticModel):
-        return "for a CQM call qestim.samplers.QCGDSampler(sampler).sample_cqm(cqm)"
-    return (
+    return _WAYS_OUT.get(
+        type(thing).__name__,
         "for a coupling matrix use sample_arrays(J, h) or IsingArrays.from_matrix, "
-        "for a QUBO dict dimod.BQM.from_qubo"
+        "for a QUBO dict dimod.BQM.from_qubo",
     )
 
 

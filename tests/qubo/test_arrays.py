@@ -97,6 +97,19 @@ def test_what_is_no_model_is_refused_with_the_way_out(what, way_out):
         IsingArrays.from_bqm(what)
 
 
+@pytest.mark.parametrize(
+    ("what", "way_out"),
+    [
+        (dimod.CQM(), r"use qestim.samplers.QCGDSampler\(\).sample_cqm\(cqm\)"),
+        (dimod.DQM(), r"dimod.CQM.from_dqm\(dqm\)"),
+        (dimod.BinaryPolynomial({"abc": 1.0}, "SPIN"), "HigherOrderComposite"),
+    ],
+)
+def test_other_models_of_dimod_are_sent_to_who_samples_them(what, way_out):
+    with pytest.raises(TypeError, match=way_out):
+        IsingArrays.from_bqm(what)
+
+
 def test_entries_in_several_parts_are_one_coupling():
     parts = np.ones(4), np.array([1, 1, 0, 0]), np.array([0, 2, 4])
     model = IsingArrays.from_matrix(scipy.sparse.csr_array(parts, shape=(2, 2)))
