@@ -3,6 +3,7 @@
 
 import ast
 import html
+import re
 
 HEADER = """# Every error message
 
@@ -29,22 +30,25 @@ def template(node):
     return None
 
 
-def messages(tree):
-    """Yield (kind, text) of every raise and warning of a module."""
+def calls(tree):
+    """Yield (kind, call) of every error and warning that a module makes."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-            call, kind = node.exc, ast.unparse(node.exc.func)
-        elif (
-            isinstance(node, ast.Call)
-            and ast.unparse(node.func) == "warnings.warn"
-            and len(node.args) > 1
-        ):
-            call, kind = node, ast.unparse(node.args[1])
-        else:
-            continue
+        if isinstance(node, ast.Call):
+            kind = ast.unparse(node.func)
+            if kind == "warnings.warn" and len(node.args) > 1:
+                kind = ast.unparse(node.args[1])
+            # The last name, as in exceptions.HardwareError and KINDS.get(x, SomeError).
+            kind = re.findall(r"\w+", kind)[-1]
+            if kind.endswith(("Error", "Warning")):
+                yield kind, node
+
+
+def messages(tree):
+    """Yield (kind, text) of every error and warning of a module."""
+    for kind, call in calls(tree):
         text = template(call.args[0]) if call.args else None
         if text:
-            yield kind.rsplit(".", 1)[-1], " ".join(text.split())
+            yield kind, " ".join(text.split())
 
 
 def page(package):

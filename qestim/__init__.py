@@ -71,9 +71,9 @@ def __getattr__(name):
         return getattr(importlib.import_module(_HOME[name]), name)
     if name in _ROOMS:
         return importlib.import_module(f"qestim.{name}")
-    text = f"module 'qestim' has no attribute {name!r}"
     room = next((room for end, room in _ENDINGS.items() if name.endswith(end)), None)
-    raise AttributeError(f"{text}; look in qestim.{room}" if room else text)
+    hint = f"; look in qestim.{room}" if room else ""
+    raise AttributeError(f"module 'qestim' has no attribute {name!r}{hint}")
 
 
 def __dir__():

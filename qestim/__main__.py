@@ -7,7 +7,16 @@ import platform
 import qestim
 from qestim import _native
 
-_REQUIRED = ("dimod", "networkx", "numpy", "safetensors", "scikit-learn", "scipy")
+_REQUIRED = (
+    "dimod",
+    "networkx",
+    "numpy",
+    "safetensors",
+    "scikit-learn",
+    "scipy",
+    "torch",
+    "tqdm",
+)
 _OPTIONAL = ("matplotlib", "anndata", "dask", "dwave-samplers", "openjij")
 
 
@@ -23,7 +32,7 @@ def main():
     print(f"qestim {qestim.__version__} on Python {platform.python_version()}")
     print(f"kernels  {_native.kernel_name}")
     print(f"threads  {_native.available_threads()}")
-    for package in (*_REQUIRED, "torch", *_OPTIONAL):
+    for package in (*_REQUIRED, *_OPTIONAL):
         print(f"{package:<15} {_version(package)}")
 
 

@@ -8,7 +8,6 @@ from numbers import Integral, Real
 import dimod
 
 from qestim._sklearn import Interval
-from qestim.exceptions import InfeasibleWarning
 from qestim.qubo import IsingArrays
 from qestim.samplers._annealing import SimulatedAnnealingSampler
 from qestim.samplers._base import BaseSampler
@@ -162,9 +161,7 @@ class ConstrainedSampler(BaseSampler, dimod.ComposedSampler):
         }
         sampleset.info.update(info)
         if not info["feasible"]:
-            warnings.warn(
-                search.complaint() + call._advice(), InfeasibleWarning, stacklevel=2
-            )
+            warnings.warn(search.complaint(call._advice()), stacklevel=2)
         return sampleset.aggregate() if call.aggregate else sampleset
 
     def _inner(self):

@@ -6,6 +6,7 @@ import time
 import dimod
 import numpy as np
 
+from qestim.exceptions import InfeasibleWarning
 from qestim.samplers._oracle import Oracle
 from qestim.samplers._polish import Polisher
 
@@ -140,15 +141,15 @@ class Search:
             "history": {**self.history, **self.rule.history},
         }
 
-    def complaint(self):
-        """Say which constraint the closest read violates, and by how much."""
+    def complaint(self, advice):
+        """Return the warning that names the constraint which is violated most."""
         violations = self.violations
         worst = int(np.argmax(violations))
         label = list(self.arrays.cqm.constraints)[worst]
-        return (
+        return InfeasibleWarning(
             f"No read satisfies all {len(violations)} constraints after "
             f"{len(self.rows)} calls. The closest one violates {self.closest[0]}, most "
-            f"of all {label!r}, by {violations[worst]:g}. "
+            f"of all {label!r}, by {violations[worst]:g}. {advice}"
         )
 
 

@@ -2,12 +2,17 @@
 """Which kernels are in use is chosen at import, and never silently."""
 
 import os
+import pathlib
+import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
 from qestim import _native
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 WITHOUT = (
     "import sys\n"
@@ -60,6 +65,11 @@ def test_module_prints_versions_and_kernels():
     result = run(code, QESTIM_DISABLE_NATIVE="1")
     assert result.stdout.startswith("qestim ")
     assert "kernels  numpy" in result.stdout
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    for need in [*project["dependencies"], *extras["plot"], *extras["anndata"]]:
+        name = re.match(r"[\w-]+", need).group()
+        assert re.search(rf"^{name} +(\d|not installed)", result.stdout, re.MULTILINE)
 
 
 def test_every_kernel_has_its_numpy_twin():

@@ -87,7 +87,7 @@ def test_spins_of_orders_columns_and_repeats_counted_rows():
         (None, "for a coupling matrix"),
         (np.eye(2), r"sample_arrays\(J, h\)"),
         ({(0, 1): 1.0}, "dimod.BQM.from_qubo"),
-        (dimod.CQM(), r"QCGDSampler\(sampler\).sample_cqm\(cqm\)"),
+        (dimod.CQM(), r"QCGDSampler\(\).sample_cqm\(cqm\)"),
         (MaxCutProblem(nx.path_graph(2)), r"MaxCutProblem; write .to_bqm\(\)"),
     ],
 )
