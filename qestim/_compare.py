@@ -85,6 +85,8 @@ class Comparison:
             yield name, score, f"{row['seconds']:.2f}", calls, change
 
     def _finding(self):
+        if len(self.rows) == 1:
+            return "One row alone: add 'controls' or another sampler to samplers."
         better = [r for r in self.rows if r["low"] > 0 and r["name"] != self.reference]
         samplers = [row["name"] for row in better if row["kind"] == "sampler"]
         others = [row["name"] for row in better if row["kind"] == "control"]

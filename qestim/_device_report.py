@@ -168,6 +168,8 @@ def device_report(estimator_or_bqm, backend=None, X=None, y=None, *, num_reads=1
 
     Raises
     ------
+    TypeError
+        If the model or the machine is none.
     ValueError
         If an estimator comes without data or has no parameter ``sampler``.
 
@@ -192,6 +194,11 @@ def device_report(estimator_or_bqm, backend=None, X=None, y=None, *, num_reads=1
         settings = model.sampler
     if backend is None:
         backend = settings.backend or CIMEmulatorBackend()
+    if not hasattr(backend, "max_spins"):
+        raise TypeError(
+            "backend must be a Backend or a HardwareSampler. Got "
+            f"{type(backend).__name__}; data go in as X=..."
+        )
     if not hasattr(model, "fit"):
         bqm = model.to_bqm() if hasattr(model, "to_bqm") else model
         seen = [_examine(IsingArrays.from_bqm(bqm), backend, num_reads, settings)]
@@ -200,7 +207,7 @@ def device_report(estimator_or_bqm, backend=None, X=None, y=None, *, num_reads=1
         if "sampler" not in model.get_params():
             raise ValueError(
                 f"device_report needs an estimator with a parameter 'sampler'. Got "
-                f"{name}."
+                f"{name}; of a Pipeline give the step, and its input as X."
             )
         if X is None:
             raise ValueError(

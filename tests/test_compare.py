@@ -236,3 +236,9 @@ def test_a_number_of_folds_of_any_kind_is_shuffled(data):
 def test_a_word_is_no_sampler(data):
     with pytest.raises(ValueError, match=r"Got 'sa'; .*SimulatedAnnealingSampler\(\)"):
         qestim.compare(Picker(), *data, samplers=["sa"])
+
+
+def test_one_row_alone_compares_nothing(data):
+    table = qestim.compare(Picker(), *data, samplers=[Upside()], cv=3)
+    assert "One row alone" in repr(table)
+    assert "is better" not in repr(table)

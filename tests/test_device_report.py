@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 
 from qestim import BoltzmannPrior, QBMVAETransformer, device_report
 from qestim.exceptions import PrecisionWarning
@@ -124,6 +125,10 @@ def test_what_cannot_be_reported():
         device_report(idle, CIMEmulatorBackend(), X)
     with pytest.raises(TypeError, match=r"must be a dimod.BinaryQuadraticModel"):
         device_report(np.eye(3))
+    with pytest.raises(TypeError, match=r"Got ndarray; data go in as X="):
+        device_report(model, X)
+    with pytest.raises(ValueError, match="of a Pipeline give the step"):
+        device_report(make_pipeline(model), X=X)
 
 
 def test_without_a_machine_it_is_the_emulator():

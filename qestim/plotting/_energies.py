@@ -2,6 +2,7 @@
 """Energies of the reads, beside the Boltzmann law where it can be listed."""
 
 import math
+from collections.abc import Mapping
 
 import dimod
 import numpy as np
@@ -80,13 +81,20 @@ class EnergyHistogramDisplay(Display):
 
         Raises
         ------
+        TypeError
+            If ``samplesets`` is something else.
         ValueError
             If a set is empty or ``beta`` is given without a model small enough.
         """
         if isinstance(samplesets, dimod.SampleSet):
             samplesets = {"reads": samplesets}
+        if not isinstance(samplesets, Mapping):
+            raise TypeError(
+                "samplesets must be a dimod.SampleSet or a dict from names to them. "
+                f"Got {type(samplesets).__name__}."
+            )
         energies = {}
-        for name, reads in dict(samplesets).items():
+        for name, reads in samplesets.items():
             if len(reads) == 0:
                 raise ValueError(f"The sample set {name!r} must hold reads. Got none.")
             record = reads.record

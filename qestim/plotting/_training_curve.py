@@ -105,9 +105,10 @@ class TrainingCurveDisplay(Display):
                 for name, (home, *_) in CURVES.items()
                 if len(getattr(estimator, home, report.get(home)) or ())
             ]
+            step = " Give the step that has one." if hasattr(estimator, "steps") else ""
             raise ValueError(
                 f"{type(estimator).__name__} has recorded no curve {curve!r}. "
-                f"It has: {', '.join(have) or 'none'}."
+                f"It has: {', '.join(have) or 'none'}.{step}"
             )
         held_out = getattr(estimator, scores, None) if scores else None
         if held_out is None or len(held_out) == 0:

@@ -6,6 +6,7 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
 
 from qestim import QBMVAETransformer, QDiffusionGenerator
 from qestim.plotting import LearningCurveDisplay, TrainingCurveDisplay
@@ -106,3 +107,9 @@ def test_wrong_scores_are_refused(n_labels, scores, message):
         LearningCurveDisplay.from_scores(n_labels, scores)
     with pytest.raises(ValueError, match="between 0 and 1"):
         LearningCurveDisplay.from_scores([1], {"a": [1]}, confidence=95)
+
+
+def test_a_pipeline_is_asked_for_its_step(machine):
+    pipeline = make_pipeline(machine)
+    with pytest.raises(ValueError, match="Give the step that has one"):
+        TrainingCurveDisplay.from_estimator(pipeline)

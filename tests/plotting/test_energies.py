@@ -121,3 +121,10 @@ def test_bins_follow_the_levels_at_any_scale_and_offset(ax, unit, offset):
     ).plot(ax=ax)
     assert len(display.edges_) == 5
     np.testing.assert_allclose(np.diff(display.edges_), unit, rtol=1e-6)
+
+
+@pytest.mark.parametrize("what", [[reads([1.0])], dimod.BQM("SPIN")])
+def test_other_things_than_sample_sets_are_named(what):
+    message = f"a dict from names to them. Got {type(what).__name__}"
+    with pytest.raises(TypeError, match=message):
+        EnergyHistogramDisplay.from_sampleset(what)
