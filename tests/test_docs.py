@@ -61,6 +61,12 @@ def test_the_reference_has_every_public_name(package):
     assert listed == set(module.__all__) - modules - {"__version__"}
 
 
+def test_an_equation_has_one_row():
+    rows = (DOCS / "equations.md").read_text().splitlines()
+    equations = [row.split(" | ")[0] for row in rows if ".py::" in row]
+    assert sorted(set(equations)) == sorted(equations)
+
+
 def test_every_equation_leads_to_code():
     places = re.findall(
         r"`(qestim/[\w/]+\.py)::(\w+)`", (DOCS / "equations.md").read_text()

@@ -130,10 +130,9 @@ class QuantizedQNNClassifier(NestedParameters, QuantizedClassifier):
 
     References
     ----------
-    .. [1] Li et al., "Towards provable and scalable training of quantized neural
-           networks with Ising optimization", arXiv:2506.18240 (2025). The frozen
-           pattern and the quadratic form are derived in
-           docs/guide/quantized_classifier.md.
+    .. [1] Li et al., "Quantum-classical hybrid quantized neural network",
+           arXiv:2506.18240 (2025). The frozen pattern and the quadratic form are
+           derived in docs/guide/quantized_classifier.md.
 
     Examples
     --------

@@ -106,8 +106,9 @@ class AttentionProblem(Problem):
 
     References
     ----------
-    .. [1] "QAMA: Quantum annealing multi-head attention", arXiv:2504.11083 (2025).
-       Masks and sparsemax are derived in docs/guide/attention.md.
+    .. [1] Du et al., "QAMA: Scalable quantum annealing multi-head attention operator
+       for deep learning", arXiv:2504.11083 (2025). Masks and sparsemax are
+       derived in docs/guide/attention.md.
     .. [2] Martins and Astudillo, "From softmax to sparsemax", ICML (2016), section 2.
 
     Examples

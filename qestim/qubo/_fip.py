@@ -108,9 +108,8 @@ class FIPProblem(Problem):
 
     References
     ----------
-    .. [1] Li et al., "Towards provable and scalable training of quantized neural
-       networks with Ising optimization", arXiv:2506.18240 (2025). Formulas derived in
-       docs/guide/quantized.md.
+    .. [1] Li et al., "Quantum-classical hybrid quantized neural network",
+       arXiv:2506.18240 (2025). Formulas derived in docs/guide/quantized.md.
 
     Examples
     --------

@@ -128,6 +128,8 @@ class CIMSampler(BaseSampler):
        circuits", arXiv:2108.07369 (2021).
     .. [4] Inui et al., "Control of amplitude homogeneity in coherent Ising machines
        with artificial Zeeman terms", Commun. Phys. 5, 154 (2022).
+    .. [5] Leleu et al., "Destabilization of local minima in analog spin systems by
+       correction of amplitude heterogeneity", Phys. Rev. Lett. 122, 040607 (2019).
 
     Examples
     --------

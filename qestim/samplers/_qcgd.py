@@ -103,8 +103,8 @@ class QCGDSampler(ConstrainedSampler):
 
     .. [1] Yurtsever, Birdal and Golyanik, "Q-FW: a hybrid classical-quantum Frank-Wolfe
        for quadratic binary optimization", ECCV (2022). arXiv:2203.12633
-    .. [2] Li et al., "Towards provable and scalable training of quantized neural
-       networks with Ising optimization" (2025). arXiv:2506.18240
+    .. [2] Li et al., "Quantum-classical hybrid quantized neural network" (2025).
+       arXiv:2506.18240
 
     Examples
     --------
