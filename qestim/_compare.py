@@ -132,7 +132,7 @@ def compare(
     random_state=None,
     n_jobs=None,
     verbose=0,
-):
+) -> "Comparison":
     """Compare samplers, and the cheap controls, under one estimator on your data.
 
     Parameters

@@ -137,7 +137,9 @@ def _examine(model, backend, num_reads, settings):
     return found
 
 
-def device_report(estimator_or_bqm, backend=None, X=None, y=None, *, num_reads=100):
+def device_report(
+    estimator_or_bqm, backend=None, X=None, y=None, *, num_reads=100
+) -> DeviceReport:
     """Say before a job is submitted whether it fits a machine, and what it costs.
 
     A model is encoded as the `HardwareSampler` at hand would encode it. An

@@ -150,7 +150,7 @@ def _exact_rows(exact, where):
     yield "  total variation (law's own draws)", f"{tv:.3g} ({exact['tv_floor']:.3g})"
 
 
-def diagnose(bqm, spins, beta=None, *, ground_energy=None):
+def diagnose(bqm, spins, beta=None, *, ground_energy=None) -> Diagnosis:
     """Say what reads are: how cold, how far from a Boltzmann law, how independent.
 
     Parameters

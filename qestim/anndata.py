@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import pathlib
 import tempfile
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
@@ -24,7 +25,7 @@ _PCA_CELLS = 20_000  # cells that the axes of the denoised space are found from
 _PER_CELL = 1e4  # denoised expression is counts per so many
 
 
-def default_estimator(n_cells=None, *, random_state=None):
+def default_estimator(n_cells=None, *, random_state=None) -> QBMVAETransformer:
     """Return the unfitted estimator that `embed` uses when none is given.
 
     It is made to compare cells: its decoder learns from the means of the spins. To draw
@@ -74,7 +75,7 @@ def embed(
     key_added="X_qbmvae",
     chunk_size=4096,
     random_state=0,
-):
+) -> "CellModel":
     """Fit a `QBMVAETransformer` to the cells and write their representation.
 
     Writes ``adata.obsm[key_added]`` and the energy of each cell's code,
@@ -198,7 +199,7 @@ class CellModel:
     chunk_size: int
     axes: PCA | None = None
 
-    def embed(self, adata, *, key_added="X_qbmvae"):
+    def embed(self, adata, *, key_added="X_qbmvae") -> None:
         """Write the representation and the energy of cells, seen before or not.
 
         Their batches may be new: the code of a cell does not depend on its batch.
@@ -217,7 +218,7 @@ class CellModel:
         adata.obsm[key_added] = np.concatenate(Z).astype(np.float32)
         adata.obs["qbmvae_energy"] = np.concatenate(energy)
 
-    def denoise(self, adata, *, batch=None, key_added="qbmvae"):
+    def denoise(self, adata, *, batch=None, key_added="qbmvae") -> Any:
         """Write the expression that the decoder makes of each cell's code.
 
         Parameters
@@ -255,7 +256,7 @@ class CellModel:
 
     def transfer_labels(
         self, reference, query, label_key, *, n_neighbors=15, key="X_qbmvae"
-    ):
+    ) -> None:
         """Give new cells the labels of their neighbours among known ones.
 
         Writes ``query.obs[label_key]`` and the share of neighbours that agree,
@@ -282,7 +283,7 @@ class CellModel:
         query.obs[label_key] = vote.classes_[share.argmax(1)]
         query.obs[f"{label_key}_share"] = share.max(1)
 
-    def represent(self, counts):
+    def represent(self, counts) -> np.ndarray:
         """Return the representation of some cells.
 
         Parameters
@@ -299,7 +300,7 @@ class CellModel:
             return self.estimator.transform(counts)
         return self.axes.transform(np.log1p(self._expression(counts, None)))
 
-    def find_axes(self, adata, random_state):
+    def find_axes(self, adata, random_state) -> None:
         """Find the axes of the denoised space from at most 20,000 cells.
 
         Parameters
@@ -324,7 +325,7 @@ class CellModel:
         self.axes = PCA(min(30, X.shape[1] - 1, len(X) - 1), random_state=random_state)
         self.axes.fit(X)
 
-    def counts(self, adata):
+    def counts(self, adata) -> Any:
         """Return the matrix of counts of `adata`, on disk where it is backed.
 
         Parameters
@@ -339,7 +340,7 @@ class CellModel:
         """
         return adata.X if self.layer is None else adata.layers[self.layer]
 
-    def batches(self, adata):
+    def batches(self, adata) -> np.ndarray | None:
         """Return the covariates of the cells, or None.
 
         Parameters
@@ -356,7 +357,7 @@ class CellModel:
             return None
         return adata.obs[self.batch_key].to_numpy()
 
-    def chunks(self, adata):
+    def chunks(self, adata) -> Any:
         """Yield the counts of the genes of the fit, some cells at a time.
 
         Parameters

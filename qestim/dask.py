@@ -6,6 +6,8 @@ joblib: ``joblib.parallel_config(backend="dask")`` around a grid search,
 `qestim.compare` or a `qestim.samplers.ParallelSampler`.
 """
 
+from typing import Any
+
 import dask.distributed
 
 __all__ = ["Client"]
@@ -41,7 +43,7 @@ class Client(dask.distributed.Client):
     [1, 2]
     """
 
-    def scatter(self, data, *args, asynchronous=False, **options):
+    def scatter(self, data, *args, asynchronous=False, **options) -> Any:
         """Send data to the cluster so that no worker's death loses them.
 
         Parameters

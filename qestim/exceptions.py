@@ -38,7 +38,7 @@ class HardwareError(QestimError, RuntimeError):
         The machine's name for the submitted task, to find it again.
     """
 
-    def __init__(self, message, task_id=None):
+    def __init__(self, message, task_id=None) -> None:
         super().__init__(message)
         self.task_id = task_id
 

@@ -257,6 +257,18 @@ def test_a_docstring_has_an_example(name):
     assert doctest.DocTestParser().get_examples(section)
 
 
+def untyped(thing):
+    """Say whether a function, or how a class is made, has no annotation at all."""
+    made = inspect.unwrap(thing.__init__ if inspect.isclass(thing) else thing)
+    ours = inspect.isfunction(made) and made.__module__.startswith("qestim")
+    return ours and not made.__annotations__
+
+
+def test_a_strict_script_may_call_every_public_function():
+    # mypy --strict refuses calls of functions without any annotation.
+    assert [name for name, thing in OBJECTS.items() if untyped(thing)] == []
+
+
 # These state no law, equation or algorithm of their own, each for the reason given.
 # Everything else that is public names a paper or the page that derives it.
 NO_LAW = {

@@ -137,7 +137,7 @@ class EvaporativeCooling:
         spilling=True,
         noise=(0.03, 0.06),
         n_steps=300,
-    ):
+    ) -> None:
         for name, value in {"n_segments": n_segments, "n_steps": n_steps}.items():
             if not isinstance(value, Integral) or value < 1:
                 raise ValueError(
@@ -187,7 +187,7 @@ class EvaporativeCooling:
         cuts = {f"cut_{i + 1}": (0.0, cut) for i in range(self.n_segments)}
         return {**cuts, "duration": (1.0, 20.0, "log")}
 
-    def simulate(self, x):
+    def simulate(self, x) -> "CoolingRun":
         """Run a ramp without noise.
 
         Parameters
@@ -225,7 +225,7 @@ class EvaporativeCooling:
                 states.append(self._state((i * steps + j + 1) * dt, depth, atoms, eta))
         return _collect(states)
 
-    def score(self, x):
+    def score(self, x) -> float:
         """Return the score without noise.
 
         Parameters
@@ -241,7 +241,7 @@ class EvaporativeCooling:
         run = self.simulate(x)
         return _score(run.atoms[-1], run.phase_space_density[-1])
 
-    def measure(self, x, rng):
+    def measure(self, x, rng) -> float:
         """Run a ramp and measure its score with noise.
 
         Parameters

@@ -16,7 +16,7 @@ def make_counts(
     type_effect=1.0,
     batch_effect=0.4,
     random_state=None,
-):
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     r"""Draw counts of genes in cells, of several types seen in several batches.
 
     Gene g of a cell of type t in batch b has the share

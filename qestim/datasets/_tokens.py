@@ -20,7 +20,7 @@ _CONSTRAINTS = {
 
 def make_tokens(
     n_samples=1000, *, length=8, n_symbols=4, coupling=3.0, random_state=None
-):
+) -> Bunch:
     r"""Draw sequences of tokens with strong pair correlations from an enumerable law.
 
     The law is

@@ -2,6 +2,7 @@
 """ActiveSampleSelector: which rows to label next, or to keep for training."""
 
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 from sklearn.base import clone
@@ -201,7 +202,7 @@ class ActiveSampleSelector(NestedParameters, PoolQuery):
         missing_label="auto",
         chunk_size=16384,
         random_state=None,
-    ):
+    ) -> None:
         self.estimator = estimator
         self.n_samples_to_select = n_samples_to_select
         self.informativeness = informativeness
@@ -222,7 +223,7 @@ class ActiveSampleSelector(NestedParameters, PoolQuery):
         self.chunk_size = chunk_size
         self.random_state = random_state
 
-    def fit(self, X, y=None, *, losses=None):
+    def fit(self, X, y=None, *, losses=None) -> Self:
         """Learn from the labelled rows and choose among the rest of X.
 
         Parameters
@@ -302,7 +303,7 @@ class ActiveSampleSelector(NestedParameters, PoolQuery):
             self._labeled.beliefs = one_hot(y, self.estimator)
         return X, y, known, rng
 
-    def fit_resample(self, X, y=None, *, losses=None):
+    def fit_resample(self, X, y=None, *, losses=None) -> tuple[np.ndarray, np.ndarray]:
         """Keep the rows worth training on.
 
         Parameters

@@ -2,6 +2,7 @@
 """BoltzmannMachineTransformer: features and likelihood of a Boltzmann machine."""
 
 from numbers import Integral, Real
+from typing import Self
 
 import networkx as nx
 import numpy as np
@@ -140,7 +141,7 @@ class BoltzmannMachineTransformer(NestedParameters, MachineFeatures):
         max_iter=50,
         random_state=None,
         verbose=0,
-    ):
+    ) -> None:
         self.n_components = n_components
         self.visible = visible
         self.graph = graph
@@ -156,7 +157,7 @@ class BoltzmannMachineTransformer(NestedParameters, MachineFeatures):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None) -> Self:
         """Learn the machine; an interruption leaves its state so far, with a warning.
 
         Parameters

@@ -4,6 +4,7 @@
 import pathlib
 import warnings
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
 
@@ -103,7 +104,7 @@ class ExperimentOptimizer:
         maximize=True,
         path=None,
         random_state=None,
-    ):
+    ) -> None:
         self.surrogate = surrogate
         self.acquisition = acquisition
         self.n_init = n_init
@@ -173,7 +174,7 @@ class ExperimentOptimizer:
             float(std[i]),
         )
 
-    def ask(self, n=None, *, candidates=None):
+    def ask(self, n=None, *, candidates=None) -> Any:
         """Return settings to run next; they are pending until told.
 
         Parameters
@@ -210,7 +211,7 @@ class ExperimentOptimizer:
         settings = self._space.to_dicts(chosen)
         return settings[0] if n is None else settings
 
-    def tell(self, x, y=None, *, sigma=None, bad=False):
+    def tell(self, x, y=None, *, sigma=None, bad=False) -> Self:
         """Take the outcome of one or several runs, asked for or not.
 
         Parameters
@@ -255,7 +256,7 @@ class ExperimentOptimizer:
             )
         return self
 
-    def forget(self, x):
+    def forget(self, x) -> Self:
         """Take back pending settings that will not be run.
 
         Parameters
@@ -278,7 +279,7 @@ class ExperimentOptimizer:
         self._keep()
         return self
 
-    def predict(self, x):
+    def predict(self, x) -> Any:
         """Return the goal without noise as the surrogate sees it.
 
         Parameters
@@ -304,7 +305,7 @@ class ExperimentOptimizer:
         mean = mean if self.maximize else -mean
         return (float(mean[0]), float(std[0])) if single else (mean, std)
 
-    def save(self, path):
+    def save(self, path) -> None:
         """Write everything to a file, in one step.
 
         Parameters
@@ -315,7 +316,7 @@ class ExperimentOptimizer:
         write_record(path, self._settings(), self._record)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path) -> Self:
         """Continue an experiment from its file, and keep writing to it.
 
         Parameters
@@ -346,7 +347,7 @@ class ExperimentOptimizer:
         return optimizer
 
     @classmethod
-    def from_mloop(cls, archive, **options):
+    def from_mloop(cls, archive, **options) -> Self:
         """Continue an experiment that M-LOOP began.
 
         Parameters

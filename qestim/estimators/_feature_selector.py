@@ -2,6 +2,7 @@
 """QUBOFeatureSelector: relevant features that do not repeat each other."""
 
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 from sklearn.base import clone
@@ -123,7 +124,7 @@ class QUBOFeatureSelector(SelectorMixin, NestedParameters):
         penalty="auto",
         n_sweeps=0,
         random_state=None,
-    ):
+    ) -> None:
         self.n_features_to_select = n_features_to_select
         self.relevance = relevance
         self.redundancy = redundancy
@@ -135,7 +136,7 @@ class QUBOFeatureSelector(SelectorMixin, NestedParameters):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y):
+    def fit(self, X, y) -> Self:
         """Measure the features and choose among them.
 
         Parameters

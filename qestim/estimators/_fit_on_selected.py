@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """FitOnSelected: an estimator that learns from the rows that a selector keeps."""
 
+from typing import Self
+
 import numpy as np
 from sklearn.base import MetaEstimatorMixin, clone, is_classifier
 from sklearn.utils import assert_all_finite, column_or_1d, get_tags, indexable
@@ -72,12 +74,12 @@ class FitOnSelected(MetaEstimatorMixin, NestedParameters):
         "selector": [HasMethods("fit"), None],
     }
 
-    def __init__(self, estimator, selector=None):
+    def __init__(self, estimator, selector=None) -> None:
         self.estimator = estimator
         self.selector = selector
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, **params):
+    def fit(self, X, y=None, **params) -> Self:
         """Select, and fit on what was selected.
 
         Parameters
@@ -272,7 +274,7 @@ class FitOnSelected(MetaEstimatorMixin, NestedParameters):
         check_is_fitted(self)
         return self.estimator_.score(X, y, **params)
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRouter:
         """Return which metadata goes to the selector and which to the estimator.
 
         Returns

@@ -34,7 +34,7 @@ class MachineFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     def __sklearn_is_fitted__(self):
         return hasattr(self, "machine_")
 
-    def transform(self, X):
+    def transform(self, X) -> np.ndarray:
         """Return the probabilities of the hidden spins.
 
         Parameters
@@ -52,7 +52,7 @@ class MachineFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             means = self.machine_.hidden_means(self._visible(X))
         return ((1 + means) / 2).numpy().astype(X.dtype, copy=False)
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X) -> np.ndarray:
         """Return the means of the features, given the hidden spins.
 
         Parameters
@@ -77,7 +77,7 @@ class MachineFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             rows = self._rows(self.machine_.visible_means(spins))
         return rows.astype(X.dtype, copy=False)
 
-    def score_samples(self, X):
+    def score_samples(self, X) -> np.ndarray:
         """Return the log-likelihood of each row, with the upper bound of log Z.
 
         Parameters
@@ -101,7 +101,7 @@ class MachineFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             score -= np.log(self.scale_).sum()
         return score.astype(X.dtype, copy=False)
 
-    def score(self, X, y=None):
+    def score(self, X, y=None) -> float:
         """Return the mean of `score_samples`.
 
         Parameters
@@ -118,7 +118,7 @@ class MachineFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """
         return float(np.mean(self.score_samples(X)))
 
-    def sample(self, n_samples=1, *, noise=True):
+    def sample(self, n_samples=1, *, noise=True) -> np.ndarray:
         """Draw rows from the machine.
 
         The spins come from the sampler if one was used in the fit, with 200 heat-bath

@@ -4,6 +4,7 @@
 import dataclasses
 import math
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -33,7 +34,7 @@ class PoolQuery(BaseEstimator):
         batch_size=None,
         return_scores=False,
         return_utilities=False,
-    ):
+    ) -> Any:
         """Choose rows of a pool to label next.
 
         With ``y`` it is a query strategy in the words of scikit-activeml: X holds

@@ -108,7 +108,7 @@ class BoltzmannPrior(BaseEstimator):
         n_chains=256,
         learning_rate="auto",
         relaxation="straight_through",
-    ):
+    ) -> None:
         self.graph = graph
         self.negative_phase = negative_phase
         self.resample_every = resample_every

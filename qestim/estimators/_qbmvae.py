@@ -2,6 +2,7 @@
 """QBMVAETransformer: an autoencoder whose code has a Boltzmann machine as prior."""
 
 from numbers import Integral, Real
+from typing import Self
 
 import networkx as nx
 import torch
@@ -188,7 +189,7 @@ class QBMVAETransformer(NestedParameters, TrainedSpinCode):
         device="auto",
         random_state=None,
         verbose=0,
-    ):
+    ) -> None:
         self.n_components = n_components
         self.likelihood = likelihood
         self.prior = prior
@@ -206,7 +207,7 @@ class QBMVAETransformer(NestedParameters, TrainedSpinCode):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, batch=None, size_factor=None):
+    def fit(self, X, y=None, batch=None, size_factor=None) -> Self:
         """Learn networks and prior.
 
         Parameters
@@ -244,7 +245,7 @@ class QBMVAETransformer(NestedParameters, TrainedSpinCode):
             return self._fit(trainer, tables, lengths, heat)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None, batch=None, size_factor=None):
+    def partial_fit(self, X, y=None, batch=None, size_factor=None) -> Self:
         """Train once through more rows.
 
         The first call learns the scales, and its batches are all that may follow; the
@@ -295,7 +296,7 @@ class QBMVAETransformer(NestedParameters, TrainedSpinCode):
             "no couplings (J = 0)": clone(plain).set_params(prior=uncoupled),
         }
 
-    def save(self, path):
+    def save(self, path) -> None:
         """Write the fitted model to one safetensors file, without pickle.
 
         Tensors are the file's tensors; parameters and figures are JSON in its header.
@@ -315,7 +316,7 @@ class QBMVAETransformer(NestedParameters, TrainedSpinCode):
         save_model(self, path)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path) -> Self:
         """Return the model that `save` wrote.
 
         Parameters

@@ -2,6 +2,7 @@
 """QDiffusionGenerator: sequences by masked diffusion, guided by a Boltzmann energy."""
 
 from numbers import Integral, Real
+from typing import Any, Self
 
 import networkx as nx
 import numpy as np
@@ -173,7 +174,7 @@ class QDiffusionGenerator(NestedParameters, SequenceScores):
         n_iter_no_change=None,
         random_state=None,
         verbose=0,
-    ):
+    ) -> None:
         self.n_tokens = n_tokens
         self.guide = guide
         self.sampler = sampler
@@ -196,7 +197,7 @@ class QDiffusionGenerator(NestedParameters, SequenceScores):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None) -> Self:
         """Learn the denoiser, then the guide against the denoiser's candidates.
 
         Parameters
@@ -251,7 +252,7 @@ class QDiffusionGenerator(NestedParameters, SequenceScores):
         blank="_",
         random_state=None,
         return_states=False,
-    ):
+    ) -> Any:
         """Draw sequences.
 
         Parameters
@@ -322,7 +323,7 @@ class QDiffusionGenerator(NestedParameters, SequenceScores):
         signs = self.n_tokens_ - 1 - every  # -1 is a mask, -2 filling
         return samples, torch.where(signs < 0, signs, every).numpy()
 
-    def save(self, folder):
+    def save(self, folder) -> None:
         """Write the fitted generator: weights as safetensors, the rest as JSON.
 
         Parameters
@@ -334,7 +335,7 @@ class QDiffusionGenerator(NestedParameters, SequenceScores):
         write_model(self, folder)
 
     @classmethod
-    def load(cls, folder, *, sampler=None):
+    def load(cls, folder, *, sampler=None) -> Self:
         """Return a generator that was saved.
 
         Parameters

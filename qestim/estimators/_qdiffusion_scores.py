@@ -18,7 +18,7 @@ _CHUNK = 512
 class SequenceScores(BaseEstimator):
     """The figures of merit of a fitted `QDiffusionGenerator`."""
 
-    def score(self, X, y=None):
+    def score(self, X, y=None) -> float:
         """Return the evidence lower bound of the denoiser, in nats a token.
 
         It is negative; greater is better. Of each sequence it bounds the law given the
@@ -47,7 +47,7 @@ class SequenceScores(BaseEstimator):
                 total += nelbo.double().sum().item()
         return -total / int((tokens < self.n_tokens_).sum())
 
-    def perplexity(self, X):
+    def perplexity(self, X) -> float:
         """Return the exponential of the negative score: an upper bound, at least 1.
 
         Parameters
@@ -62,7 +62,7 @@ class SequenceScores(BaseEstimator):
         """
         return float(np.exp(-self.score(X)))
 
-    def energy(self, X):
+    def energy(self, X) -> np.ndarray:
         """Return the guide's energies of sequences, against candidates out of nothing.
 
         The law of the guided generator in one step is the denoiser's, all tokens
@@ -97,7 +97,7 @@ class SequenceScores(BaseEstimator):
         self.sampler_report_ = report_of(self.guide_)
         return torch.cat(energies).double().numpy()
 
-    def guide_score(self, X, y=None):
+    def guide_score(self, X, y=None) -> float:
         """Return how well the guide tells sequences from the denoiser's candidates.
 
         This is what to tune a sampler by: ``scoring=QDiffusionGenerator.guide_score``.

@@ -2,6 +2,7 @@
 """QuantizedQNNClassifier: a network of small integer weights, trained by QUBOs."""
 
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import clone
@@ -193,7 +194,7 @@ class QuantizedQNNClassifier(NestedParameters, QuantizedClassifier):
         class_weight=None,
         random_state=None,
         verbose=0,
-    ):
+    ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.weight_bits = weight_bits
         self.activation = activation
@@ -212,7 +213,7 @@ class QuantizedQNNClassifier(NestedParameters, QuantizedClassifier):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None) -> Self:
         """Train from random first weights.
 
         Parameters
@@ -257,7 +258,7 @@ class QuantizedQNNClassifier(NestedParameters, QuantizedClassifier):
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(self, X, y, classes=None, sample_weight=None) -> Self:
         """Make one round on a batch, close to the present weights.
 
         With "block" the penalty grows with the weight of what was seen so far, as a
@@ -320,7 +321,7 @@ class QuantizedQNNClassifier(NestedParameters, QuantizedClassifier):
         self._publish()
         return self
 
-    def predict_proba(self, X):
+    def predict_proba(self, X) -> np.ndarray:
         """Return the probabilities of the classes.
 
         Parameters
@@ -339,7 +340,7 @@ class QuantizedQNNClassifier(NestedParameters, QuantizedClassifier):
         members = [softmax(network.forward(X.T)[-1]).T for network in self.networks_]
         return np.mean(members, axis=0)
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Return the most probable classes.
 
         Parameters
@@ -355,7 +356,7 @@ class QuantizedQNNClassifier(NestedParameters, QuantizedClassifier):
         best = self.predict_proba(X).argmax(axis=1)
         return self.classes_[best]
 
-    def to_torch(self):
+    def to_torch(self) -> Any:
         """Return the fitted network as a torch module.
 
         Returns
@@ -367,7 +368,7 @@ class QuantizedQNNClassifier(NestedParameters, QuantizedClassifier):
         check_is_fitted(self, "networks_")
         return to_torch(self.networks_)
 
-    def to_packed(self):
+    def to_packed(self) -> Any:
         """Return the fitted network in packed bits.
 
         Returns

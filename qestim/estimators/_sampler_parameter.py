@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What estimators say about a parameter that holds a sampler or another estimator."""
 
+from typing import Self
+
 from sklearn.base import BaseEstimator
 
 from qestim._sklearn import HasMethods
@@ -26,7 +28,7 @@ class SamplerInstance(HasMethods):
 class NestedParameters(BaseEstimator):
     """Base that speaks plainly of a nested parameter of a part that is not there."""
 
-    def set_params(self, **params):
+    def set_params(self, **params) -> Self:
         """Set parameters, those of parts as ``part__name``.
 
         Parameters

@@ -40,7 +40,7 @@ class SpinCodeTransformer(
         tags.input_tags.positive_only = self.likelihood not in ("gaussian", "bernoulli")
         return tags
 
-    def transform(self, X, batch=None):
+    def transform(self, X, batch=None) -> np.ndarray:
         """Return the means of the code.
 
         Parameters
@@ -63,7 +63,7 @@ class SpinCodeTransformer(
         dtype = X.dtype if X.dtype == np.float32 else np.float64
         return np.concatenate(parts).astype(dtype, copy=False)
 
-    def energy(self, X):
+    def energy(self, X) -> np.ndarray:
         """Return the mean energy of the prior in each row's posterior.
 
         Parameters
@@ -84,7 +84,7 @@ class SpinCodeTransformer(
             ]
         return torch.cat(parts).numpy()
 
-    def inverse_transform(self, X, batch=None, size_factor=None):
+    def inverse_transform(self, X, batch=None, size_factor=None) -> np.ndarray:
         """Rebuild rows from codes.
 
         Parameters
@@ -125,7 +125,9 @@ class SpinCodeTransformer(
                 )
         return rows.astype(X.dtype, copy=False)
 
-    def sample(self, n_samples=1, *, noise=True, batch=None, size_factor=None):
+    def sample(
+        self, n_samples=1, *, noise=True, batch=None, size_factor=None
+    ) -> np.ndarray:
         """Draw rows from the model.
 
         The spins come from the sampler if one was used in the fit: as they are if it
@@ -166,7 +168,7 @@ class SpinCodeTransformer(
             generator = torch.Generator().manual_seed(rng.randint(2**31 - 1))
             return self._decode(code, labels, size, self._noisy(generator))
 
-    def restore(self, X, *, n_draws=4096):
+    def restore(self, X, *, n_draws=4096) -> np.ndarray:
         """Fill in missing values with their mean given those that are there.
 
         Codes are drawn from the prior, as in `sample`, and weighted by how likely they
@@ -209,7 +211,7 @@ class SpinCodeTransformer(
             restored = self.scaling_.mean + self.scaling_.scale * restored
         return np.where(np.isnan(X), restored, X).astype(X.dtype, copy=False)
 
-    def score_samples(self, X, batch=None, size_factor=None):
+    def score_samples(self, X, batch=None, size_factor=None) -> np.ndarray:
         """Return the evidence lower bound of each row, at KL weight 1.
 
         Parameters
@@ -233,7 +235,7 @@ class SpinCodeTransformer(
             bound = self._bound(rows.in_order(_CHUNK), self.log_partition_)
         return bound.astype(X.dtype if X.dtype == np.float32 else np.float64)
 
-    def score(self, X, y=None, batch=None, size_factor=None):
+    def score(self, X, y=None, batch=None, size_factor=None) -> float:
         """Return the mean evidence lower bound, whatever `kl_weight` was in training.
 
         Parameters

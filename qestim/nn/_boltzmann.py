@@ -2,6 +2,7 @@
 """A Boltzmann machine on any graph: energy, heat bath and partition function."""
 
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -69,7 +70,7 @@ class BoltzmannMachine(Normalisation, torch.nn.Module):
     2.0
     """
 
-    def __init__(self, n_units, graph="rbm", *, n_visible=None):
+    def __init__(self, n_units, graph="rbm", *, n_visible=None) -> None:
         super().__init__()
         whole = isinstance(n_units, Integral)
         if not whole or n_units < 1:
@@ -101,7 +102,7 @@ class BoltzmannMachine(Normalisation, torch.nn.Module):
         """Whether any two spins are coupled."""
         return len(self.J) > 0
 
-    def couplings(self):
+    def couplings(self) -> torch.Tensor:
         """Return the symmetric matrix of the couplings.
 
         Returns
@@ -113,7 +114,7 @@ class BoltzmannMachine(Normalisation, torch.nn.Module):
         J = J.index_put((self.row, self.col), self.J)
         return J + J.T
 
-    def energy(self, spins):
+    def energy(self, spins) -> torch.Tensor:
         """Return the energies of states or of means.
 
         Parameters
@@ -129,7 +130,7 @@ class BoltzmannMachine(Normalisation, torch.nn.Module):
         """
         return spins @ self.h + 0.5 * ((spins @ self.couplings()) * spins).sum(1)
 
-    def contrast(self, data, model):
+    def contrast(self, data, model) -> torch.Tensor:
         r"""Return the scalar whose gradient is that of the mean of :math:`-\log p`.
 
         That gradient is the positive phase minus the negative phase,
@@ -153,7 +154,7 @@ class BoltzmannMachine(Normalisation, torch.nn.Module):
     @torch.no_grad()
     def sweep(
         self, spins, n_sweeps=1, *, beta=1.0, fields=None, clamped=None, generator=None
-    ):
+    ) -> torch.Tensor:
         """Update spins by heat bath, one colour of the graph at a time.
 
         Written as flips: other states under the same random numbers stay other
@@ -200,7 +201,7 @@ class BoltzmannMachine(Normalisation, torch.nn.Module):
                 spins[:, c] *= (u < flip).to(spins).mul_(-2).add_(1)
         return spins
 
-    def hidden_means(self, visible):
+    def hidden_means(self, visible) -> torch.Tensor:
         """Return the means of the hidden spins, given the visible ones.
 
         Parameters
@@ -215,7 +216,7 @@ class BoltzmannMachine(Normalisation, torch.nn.Module):
         """
         return mean_field(*self._given(visible, slice(self.n_visible, None)))
 
-    def visible_means(self, hidden):
+    def visible_means(self, hidden) -> torch.Tensor:
         """Return the means of the visible spins, given the hidden ones.
 
         Parameters
@@ -230,7 +231,7 @@ class BoltzmannMachine(Normalisation, torch.nn.Module):
         """
         return mean_field(*self._given(hidden, slice(None, self.n_visible)))
 
-    def free_energy(self, visible):
+    def free_energy(self, visible) -> torch.Tensor:
         r"""Return :math:`-\log \sum_u e^{-E(v, u)}` of visible states.
 
         Parameters
@@ -262,7 +263,7 @@ class BoltzmannMachine(Normalisation, torch.nn.Module):
         ]
         return fields, J[part, part], [c for c in colours if len(c)]
 
-    def condition(self, clamped, values):
+    def condition(self, clamped, values) -> "BoltzmannMachine":
         """Return the machine of the other spins, in their order, these being fixed.
 
         Parameters
@@ -291,7 +292,7 @@ class BoltzmannMachine(Normalisation, torch.nn.Module):
         return machine
 
     @torch.no_grad()
-    def random_spins(self, n_reads, *, generator=None):
+    def random_spins(self, n_reads, *, generator=None) -> torch.Tensor:
         """Return uniform random spins.
 
         Parameters
@@ -312,7 +313,7 @@ class BoltzmannMachine(Normalisation, torch.nn.Module):
         )
         return (u < 0.5).to(u).mul_(2).sub_(1)
 
-    def to_ising(self):
+    def to_ising(self) -> IsingArrays:
         """Return the energy as `qestim.qubo.IsingArrays` of ``0 .. n-1``.
 
         Returns
@@ -324,7 +325,7 @@ class BoltzmannMachine(Normalisation, torch.nn.Module):
         row, col = (p.cpu().numpy().astype(np.int32) for p in (self.row, self.col))
         return IsingArrays(h, row, col, value)
 
-    def to_arrays(self):
+    def to_arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Return fields and couplings, ``(h, J)``, as arrays.
 
         This is what a sampler's ``sample_arrays(J, h)`` takes: dimod's sign, ``J``
@@ -340,7 +341,7 @@ class BoltzmannMachine(Normalisation, torch.nn.Module):
         J = self.couplings().detach().cpu().double().numpy()
         return self.h.detach().cpu().double().numpy(), J
 
-    def to_bqm(self):
+    def to_bqm(self) -> Any:
         """Return the energy as a SPIN dimod.BinaryQuadraticModel of ``0 .. n-1``.
 
         Returns
@@ -351,7 +352,7 @@ class BoltzmannMachine(Normalisation, torch.nn.Module):
         return self.to_ising().to_bqm()
 
     @classmethod
-    def from_bqm(cls, bqm):
+    def from_bqm(cls, bqm) -> Self:
         """Return the machine whose energy is that of a model, without its offset.
 
         Parameters

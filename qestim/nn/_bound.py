@@ -17,7 +17,7 @@ def evidence_bound(
     *,
     n_draws=32,
     seed=0,
-):
+) -> torch.Tensor:
     r"""Return a lower bound of log p(x), a row each.
 
     .. math:: E_{q(s|x)}[\log p(x|s)] - E_{q(s|x)}[E_\theta(s)] + H(q(s|x))
@@ -85,7 +85,7 @@ def evidence_bound(
 @torch.no_grad()
 def bound_parts(
     vae, prior, inputs, targets, covariates=None, size=None, *, n_draws=32, seed=0
-):
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return the three terms of the bound that differ between rows.
 
     Parameters
@@ -134,8 +134,9 @@ def bound_parts(
     draws = sobol.draw(n_draws, dtype=torch.float64).to(outputs)
     # A mixture's energy is not linear in each spin: its mean needs the draws as well.
     drawn = isinstance(prior, BernoulliMixture)
-    energy = 0.0 if drawn else prior.energy(*code.moments(outputs))
-    reconstruction = torch.zeros(len(inputs)).to(outputs)
+    reconstruction = energy = torch.zeros(len(inputs)).to(outputs)
+    if not drawn:
+        energy = prior.energy(*code.moments(outputs))
     for u in draws:
         spins = code.at(outputs, u)
         log_p = vae.log_likelihood(spins, targets, covariates, size)

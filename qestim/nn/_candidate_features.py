@@ -45,7 +45,7 @@ class CandidateFeatures(torch.nn.Module):
     torch.Size([1, 2, 2])
     """
 
-    def __init__(self, n_tokens, length, n_features, *, width=64, n_layers=1):
+    def __init__(self, n_tokens, length, n_features, *, width=64, n_layers=1) -> None:
         super().__init__()
         self.mask_token = n_tokens
         self.pad_token = n_tokens + 1
@@ -58,7 +58,7 @@ class CandidateFeatures(torch.nn.Module):
         self.norm = torch.nn.LayerNorm(width)
         self.out = torch.nn.Linear(width, n_features)
 
-    def forward(self, noisy, candidates, logits):
+    def forward(self, noisy, candidates, logits) -> torch.Tensor:
         """Return the features.
 
         Parameters

@@ -6,7 +6,9 @@ from collections.abc import Callable
 import torch
 
 
-def draw_candidates(noisy, logits, mask_token, n_candidates, *, generator=None):
+def draw_candidates(
+    noisy, logits, mask_token, n_candidates, *, generator=None
+) -> torch.Tensor:
     """Fill every mask from its own logits, some times over.
 
     Parameters
@@ -49,7 +51,7 @@ def draw_candidates(noisy, logits, mask_token, n_candidates, *, generator=None):
     return candidates
 
 
-def log_likelihood(noisy, candidates, logits, mask_token):
+def log_likelihood(noisy, candidates, logits, mask_token) -> torch.Tensor:
     """Return the denoiser's log-likelihood of candidates' new tokens.
 
     Parameters
@@ -130,13 +132,15 @@ class CandidateGuide(torch.nn.Module):
 
     energy: Callable[..., torch.Tensor]
 
-    def __init__(self, n_tokens):
+    def __init__(self, n_tokens) -> None:
         super().__init__()
         self.n_tokens = n_tokens
         self.mask_token = n_tokens
 
     @torch.no_grad()
-    def choose(self, noisy, logits, n_candidates, *, n_rounds=1, generator=None):
+    def choose(
+        self, noisy, logits, n_candidates, *, n_rounds=1, generator=None
+    ) -> torch.Tensor:
         """Return one candidate a sequence.
 
         Parameters
@@ -190,7 +194,9 @@ class CandidateGuide(torch.nn.Module):
         candidates[:, 0] = tokens
         return candidates
 
-    def contrast(self, noisy, tokens, logits, n_negatives, *, generator=None):
+    def contrast(
+        self, noisy, tokens, logits, n_negatives, *, generator=None
+    ) -> torch.Tensor:
         r"""Return the loss of telling the truth from the denoiser's own candidates.
 
         Noise-contrastive estimation that ranks: the log-loss of finding the true

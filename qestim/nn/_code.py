@@ -9,7 +9,7 @@ from torch.nn.functional import softplus
 from qestim.nn._relaxation import RELAXATIONS
 
 
-def spin_entropy(logits):
+def spin_entropy(logits) -> torch.Tensor:
     """Return the entropy of independent spins, in nats.
 
     Parameters
@@ -59,7 +59,7 @@ class SpinCode:
 
     outputs_per_unit = 1
 
-    def __init__(self, relaxation="straight_through"):
+    def __init__(self, relaxation="straight_through") -> None:
         if relaxation not in RELAXATIONS:
             raise ValueError(
                 f"relaxation must be one of {', '.join(RELAXATIONS)}. Got "
@@ -67,7 +67,7 @@ class SpinCode:
             )
         self.relaxation = relaxation
 
-    def draw(self, logits, *, generator=None):
+    def draw(self, logits, *, generator=None) -> torch.Tensor:
         """Return draws with a gradient.
 
         Parameters
@@ -84,7 +84,7 @@ class SpinCode:
         """
         return RELAXATIONS[self.relaxation](logits, generator=generator)
 
-    def at(self, logits, uniform):
+    def at(self, logits, uniform) -> torch.Tensor:
         """Return the spins that uniform numbers select.
 
         Parameters
@@ -101,7 +101,7 @@ class SpinCode:
         """
         return torch.where(uniform < torch.sigmoid(logits), 1.0, -1.0).to(logits)
 
-    def mean(self, logits):
+    def mean(self, logits) -> torch.Tensor:
         """Return the means of the spins.
 
         Parameters
@@ -116,7 +116,7 @@ class SpinCode:
         """
         return torch.tanh(logits / 2)
 
-    def moments(self, logits):
+    def moments(self, logits) -> tuple[torch.Tensor, ...]:
         """Return what a prior's energy needs: the means alone.
 
         Parameters
@@ -131,7 +131,7 @@ class SpinCode:
         """
         return (self.mean(logits),)
 
-    def entropy(self, logits):
+    def entropy(self, logits) -> torch.Tensor:
         """Return the entropies of the posteriors.
 
         Parameters
@@ -169,7 +169,7 @@ class NormalCode:
 
     outputs_per_unit = 2
 
-    def draw(self, outputs, *, generator=None):
+    def draw(self, outputs, *, generator=None) -> torch.Tensor:
         """Return draws with a gradient.
 
         Parameters
@@ -190,7 +190,7 @@ class NormalCode:
         )
         return mean + log_deviation.exp() * noise
 
-    def at(self, outputs, uniform):
+    def at(self, outputs, uniform) -> torch.Tensor:
         """Return the values that uniform numbers select.
 
         Parameters
@@ -209,7 +209,7 @@ class NormalCode:
         quantile = torch.special.ndtri(uniform.clamp(1e-6, 1 - 1e-6))
         return mean + log_deviation.exp() * quantile
 
-    def mean(self, outputs):
+    def mean(self, outputs) -> torch.Tensor:
         """Return the means.
 
         Parameters
@@ -224,7 +224,7 @@ class NormalCode:
         """
         return self._parts(outputs)[0]
 
-    def moments(self, outputs):
+    def moments(self, outputs) -> tuple[torch.Tensor, ...]:
         """Return what a prior's energy needs: means and variances.
 
         Parameters
@@ -240,7 +240,7 @@ class NormalCode:
         mean, log_deviation = self._parts(outputs)
         return mean, (2 * log_deviation).exp()
 
-    def entropy(self, outputs):
+    def entropy(self, outputs) -> torch.Tensor:
         """Return the entropies of the posteriors.
 
         Parameters

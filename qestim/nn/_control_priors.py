@@ -46,7 +46,7 @@ class BernoulliMixture(torch.nn.Module):
     torch.Size([5, 3])
     """
 
-    def __init__(self, n_units, n_parts, *, generator=None):
+    def __init__(self, n_units, n_parts, *, generator=None) -> None:
         super().__init__()
         self.n_units = n_units
         h = torch.empty(n_parts, n_units).normal_(0, 0.5, generator=generator)
@@ -54,7 +54,7 @@ class BernoulliMixture(torch.nn.Module):
         self.weight_logits = torch.nn.Parameter(torch.zeros(n_parts))
 
     @staticmethod
-    def parts_for(n_units, n_parameters):
+    def parts_for(n_units, n_parameters) -> int:
         """Return the number of laws with about so many free parameters, at least 1.
 
         Parameters
@@ -71,7 +71,7 @@ class BernoulliMixture(torch.nn.Module):
         """
         return max(1, round((n_parameters + 1) / (n_units + 1)))
 
-    def energy(self, spins):
+    def energy(self, spins) -> torch.Tensor:
         """Return the energies ``-log p`` of states, or a bound for means.
 
         Parameters
@@ -89,7 +89,7 @@ class BernoulliMixture(torch.nn.Module):
         log_laws = -spins @ self.h.T - log_2cosh.sum(1)
         return -torch.logsumexp(log_laws + torch.log_softmax(self.weight_logits, 0), 1)
 
-    def contrast(self, data, model):
+    def contrast(self, data, model) -> torch.Tensor:
         """Return the mean energy of the data; there is no negative phase.
 
         Parameters
@@ -107,7 +107,7 @@ class BernoulliMixture(torch.nn.Module):
         return self.energy(data.detach()).mean()
 
     @torch.no_grad()
-    def sample(self, n_draws, *, generator=None):
+    def sample(self, n_draws, *, generator=None) -> torch.Tensor:
         """Return independent spins of the law.
 
         Parameters
@@ -152,13 +152,13 @@ class StandardNormal(torch.nn.Module):
     1.837877...
     """
 
-    def __init__(self, n_units):
+    def __init__(self, n_units) -> None:
         super().__init__()
         self.h: torch.Tensor
         self.n_units = n_units
         self.register_buffer("h", torch.zeros(n_units))  # its device and precision
 
-    def energy(self, mean, variance=None):
+    def energy(self, mean, variance=None) -> torch.Tensor:
         """Return ``-log p`` of values, or its mean for independent Gaussian ones.
 
         Parameters
@@ -177,7 +177,7 @@ class StandardNormal(torch.nn.Module):
         return 0.5 * (square + math.log(2 * math.pi)).sum(1)
 
     @torch.no_grad()
-    def sample(self, n_draws, *, generator=None):
+    def sample(self, n_draws, *, generator=None) -> torch.Tensor:
         """Return independent values of the law.
 
         Parameters

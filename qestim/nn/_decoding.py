@@ -19,7 +19,7 @@ def decode(
     window=(0.0, 1.0),
     remask="ancestral",
     generator=None,
-):
+) -> list:
     r"""Fill the masks of sequences, some at each of equal steps in time.
 
     At time t every mask is filled; at the next time s some of the filled are masks

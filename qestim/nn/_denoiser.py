@@ -50,7 +50,7 @@ class TransformerDenoiser(torch.nn.Module):
 
     def __init__(
         self, n_tokens, length, *, width=64, n_layers=2, n_heads=4, generator=None
-    ):
+    ) -> None:
         super().__init__()
         if width % n_heads:
             raise ValueError(
@@ -84,7 +84,7 @@ class TransformerDenoiser(torch.nn.Module):
             elif name.endswith("bias"):
                 weight.zero_()
 
-    def logits(self, tokens, t):
+    def logits(self, tokens, t) -> torch.Tensor:
         """Return the logits of the tokens at every position.
 
         Parameters

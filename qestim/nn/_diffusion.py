@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Absorbing-mask diffusion: tokens turn into masks, and the bound of undoing it."""
 
+from typing import Any
+
 import torch
 
 
@@ -41,12 +43,14 @@ class AbsorbingDiffusion:
     True
     """
 
-    def __init__(self, n_tokens):
+    def __init__(self, n_tokens) -> None:
         self.n_tokens = n_tokens
         self.mask_token = n_tokens
         self.pad_token = n_tokens + 1
 
-    def corrupt(self, tokens, *, generator=None):
+    def corrupt(
+        self, tokens, *, generator=None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Mask tokens at random times.
 
         The numbers of masks are spread evenly over the batch.
@@ -80,7 +84,7 @@ class AbsorbingDiffusion:
         noisy = torch.where(ranks <= t, self.mask_token, tokens)
         return noisy, t[:, 0], n_real / n_masks
 
-    def nelbo(self, backbone, tokens, *, n_draws=1, generator=None):
+    def nelbo(self, backbone, tokens, *, n_draws=1, generator=None) -> torch.Tensor:
         """Estimate the negative evidence lower bound of sequences, without bias.
 
         Parameters
@@ -99,14 +103,14 @@ class AbsorbingDiffusion:
         nelbo : tensor of shape (batch,)
             Bound of -log p of each sequence given its length, in nats.
         """
-        total = 0.0
+        total: Any = 0.0
         for _ in range(n_draws):
             noisy, t, weight = self.corrupt(tokens, generator=generator)
             logits = backbone.logits(noisy, t)
             total = total + weight * self.masked_loss(logits, noisy, tokens)
         return total / n_draws
 
-    def masked_loss(self, logits, noisy, tokens):
+    def masked_loss(self, logits, noisy, tokens) -> torch.Tensor:
         """Return the sum of -log p over each sequence's masks.
 
         Parameters

@@ -91,7 +91,7 @@ class EnergyGuide(CandidateGuide):
         sampler=None,
         num_reads=16,
         generator=None,
-    ):
+    ) -> None:
         super().__init__(n_tokens)
         seed = int(torch.randint(2**31 - 1, (1,), generator=generator))
         # torch's layers draw from the global generator, which this leaves as it was.
@@ -117,7 +117,7 @@ class EnergyGuide(CandidateGuide):
         )
         self.n_calls, self.n_reads = 0, 0
 
-    def energy(self, noisy, candidates, logits, *, generator=None):
+    def energy(self, noisy, candidates, logits, *, generator=None) -> torch.Tensor:
         """Return the energies of candidates.
 
         Parameters
@@ -140,7 +140,7 @@ class EnergyGuide(CandidateGuide):
         free_energy = self.free_energy(visible, generator=generator)
         return free_energy.view(candidates.shape[:2])
 
-    def free_energy(self, visible, *, generator=None):
+    def free_energy(self, visible, *, generator=None) -> torch.Tensor:
         """Return the free energies of values of the visible units.
 
         Parameters

@@ -2,6 +2,7 @@
 """A Boltzmann machine whose visible units are real numbers."""
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -62,7 +63,7 @@ class GaussianBoltzmannMachine(torch.nn.Module):
 
     coupled = True
 
-    def __init__(self, n_visible, n_hidden, graph="bernoulli"):
+    def __init__(self, n_visible, n_hidden, graph="bernoulli") -> None:
         super().__init__()
         self.n_visible, self.n_units = n_visible, n_hidden
         self.mean = torch.nn.Parameter(torch.zeros(n_visible))
@@ -75,7 +76,7 @@ class GaussianBoltzmannMachine(torch.nn.Module):
         """Fields of the hidden spins, tensor of shape (n_hidden,)."""
         return self.hidden.h
 
-    def energy(self, visible, spins):
+    def energy(self, visible, spins) -> torch.Tensor:
         """Return energies of visible units and hidden spins.
 
         Parameters
@@ -94,7 +95,7 @@ class GaussianBoltzmannMachine(torch.nn.Module):
         own = 0.5 * (x * (visible - self.mean)).sum(1)
         return own + ((x @ self.W) * spins).sum(1) + self.hidden.energy(spins)
 
-    def hidden_means(self, visible):
+    def hidden_means(self, visible) -> torch.Tensor:
         """Return the means of the hidden spins.
 
         Exact where no two hidden spins are coupled, mean-field values otherwise.
@@ -112,7 +113,7 @@ class GaussianBoltzmannMachine(torch.nn.Module):
         J = self.hidden.couplings()
         return mean_field(self._fields(visible) + self.h, J, self.hidden.colours)
 
-    def visible_means(self, spins):
+    def visible_means(self, spins) -> torch.Tensor:
         """Return the means of the visible units, given hidden spins.
 
         Parameters
@@ -127,7 +128,7 @@ class GaussianBoltzmannMachine(torch.nn.Module):
         """
         return self.mean - spins @ self.W.T
 
-    def free_energy(self, visible):
+    def free_energy(self, visible) -> torch.Tensor:
         r"""Return :math:`-\log \sum_s e^{-E(x, s)}`.
 
         Exact where no two hidden spins are coupled, the mean-field upper bound
@@ -149,7 +150,7 @@ class GaussianBoltzmannMachine(torch.nn.Module):
         means = mean_field(fields.detach(), J.detach(), self.hidden.colours)
         return own + free_energy(fields, J, means)
 
-    def contrast(self, data, model):
+    def contrast(self, data, model) -> torch.Tensor:
         r"""Return the scalar whose gradient is that of the mean of :math:`-\log p`.
 
         Parameters
@@ -177,7 +178,7 @@ class GaussianBoltzmannMachine(torch.nn.Module):
         return self.hidden.energy(spins) - 0.5 * pull.sum(1) - volume.sum()
 
     @torch.no_grad()
-    def hidden_marginal(self):
+    def hidden_marginal(self) -> Any:
         """Return the law of the hidden spins.
 
         Returns
@@ -200,7 +201,7 @@ class GaussianBoltzmannMachine(torch.nn.Module):
         pulled = (self.W.T * torch.exp(-self.log_variance)) @ self.W
         return self.hidden.couplings() - pulled
 
-    def log_partition_bracket(self, **settings):
+    def log_partition_bracket(self, **settings) -> Any:
         """Return bounds of log Z, of which those of the hidden law are estimated.
 
         Parameters
@@ -220,7 +221,7 @@ class GaussianBoltzmannMachine(torch.nn.Module):
         )
 
     @torch.no_grad()
-    def draw_visible(self, spins, generator=None):
+    def draw_visible(self, spins, generator=None) -> torch.Tensor:
         """Draw visible units given hidden spins.
 
         Parameters
@@ -242,7 +243,7 @@ class GaussianBoltzmannMachine(torch.nn.Module):
         return means + noise * torch.exp(0.5 * self.log_variance)
 
     @torch.no_grad()
-    def sweep(self, spins, n_sweeps=1, *, generator=None):
+    def sweep(self, spins, n_sweeps=1, *, generator=None) -> torch.Tensor:
         """Update hidden spins: visible units are drawn given them, then they anew.
 
         Parameters
@@ -264,7 +265,7 @@ class GaussianBoltzmannMachine(torch.nn.Module):
             spins = self.hidden.sweep(spins, fields=fields, generator=generator)
         return spins
 
-    def random_spins(self, n_reads, *, generator=None):
+    def random_spins(self, n_reads, *, generator=None) -> torch.Tensor:
         """Return uniform random hidden spins.
 
         Parameters
@@ -281,7 +282,7 @@ class GaussianBoltzmannMachine(torch.nn.Module):
         """
         return self.hidden.random_spins(n_reads, generator=generator)
 
-    def to_ising(self):
+    def to_ising(self) -> IsingArrays:
         """Return the hidden law as `qestim.qubo.IsingArrays`.
 
         Returns
@@ -293,7 +294,7 @@ class GaussianBoltzmannMachine(torch.nn.Module):
         row, col = np.triu_indices(self.n_units, 1)
         return IsingArrays(h, row.astype(np.int32), col.astype(np.int32), J[row, col])
 
-    def to_arrays(self):
+    def to_arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Return fields and couplings of the hidden law, as `BoltzmannMachine` does.
 
         Returns

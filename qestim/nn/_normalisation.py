@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What normalises a Boltzmann machine: log Z, its bounds, and exact moments."""
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -23,7 +25,7 @@ class Normalisation:
     @torch.no_grad()
     def log_partition(
         self, *, max_states=2**18, n_chains=256, n_betas=1000, generator=None
-    ):
+    ) -> tuple[float, float | None]:
         """Return log Z and how far to trust it.
 
         One colour class is summed out in closed form and the other spins are
@@ -66,7 +68,7 @@ class Normalisation:
         n_chains=1024,
         n_betas=None,
         generator=None,
-    ):
+    ) -> LogPartition:
         """Return a lower and an upper bound of log Z.
 
         Exact under the same condition as `log_partition`. Otherwise annealed
@@ -118,7 +120,7 @@ class Normalisation:
             spins = replicas.draw(self, n_reads=n_reads, burn_in=600, thin=100)
         return bracket_log_partition(self, spins, n_chains, n_betas, generator)
 
-    def exact_moments(self):
+    def exact_moments(self) -> Any:
         """Return means and correlations by enumeration.
 
         Returns

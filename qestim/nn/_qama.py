@@ -146,7 +146,7 @@ class QAMA(torch.nn.MultiheadAttention):
         temperature=0.5,
         redundancy=None,
         cross_head=None,
-    ):
+    ) -> None:
         super().__init__(
             embed_dim,
             num_heads,
@@ -183,7 +183,7 @@ class QAMA(torch.nn.MultiheadAttention):
         attn_mask=None,
         average_attn_weights=True,
         is_causal=False,
-    ):
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Attend.
 
         In a mask of numbers, one that is 10,000 below the largest of its row hides a
@@ -248,7 +248,7 @@ class QAMA(torch.nn.MultiheadAttention):
     @torch.no_grad()
     def problem(
         self, query, key=None, key_padding_mask=None, attn_mask=None, is_causal=False
-    ):
+    ) -> AttentionProblem:
         """Return the problem that the layer solves for one sample.
 
         This is the way to a machine of one's own, and to pictures:

@@ -10,7 +10,7 @@ _SHARPNESS = 10.0  # of the exponentials that overlap
 _SPIKE_SHARPNESS = 5.0  # of the exponential beside the spike
 
 
-def straight_through_spins(logits, *, temperature=0.5, generator=None):
+def straight_through_spins(logits, *, temperature=0.5, generator=None) -> torch.Tensor:
     r"""Draw spins whose gradient is that of their relaxation.
 
     The value is a spin drawn with :math:`p(s = 1) = \sigma(l)`; the gradient is the
@@ -49,7 +49,7 @@ def straight_through_spins(logits, *, temperature=0.5, generator=None):
     return hard + (soft - soft.detach())
 
 
-def mixed_spins(logits, *, generator=None):
+def mixed_spins(logits, *, generator=None) -> torch.Tensor:
     r"""Draw spins for a random half of the rows, and give the others their means.
 
     The decoder learns both what drawn spins stand for and what it is given when rows
@@ -86,7 +86,7 @@ def mixed_spins(logits, *, generator=None):
     return torch.where(rows, drawn, torch.tanh(logits / 2))
 
 
-def mean_spins(logits, *, generator=None):
+def mean_spins(logits, *, generator=None) -> torch.Tensor:
     r"""Return the means of the spins, :math:`\tanh(l / 2)`: nothing is drawn.
 
     The code is then that of an ordinary autoencoder which the prior shapes, the finest
@@ -119,7 +119,7 @@ def mean_spins(logits, *, generator=None):
     return torch.tanh(logits / 2)
 
 
-def overlap_spins(logits, *, sharpness=_SHARPNESS, generator=None):
+def overlap_spins(logits, *, sharpness=_SHARPNESS, generator=None) -> torch.Tensor:
     r"""Draw smoothed spins: an exponential that falls from each of the two ends.
 
     With :math:`q = \sigma(l)` the value is :math:`2 \zeta - 1`, where :math:`\zeta`
@@ -180,7 +180,9 @@ def overlap_spins(logits, *, sharpness=_SHARPNESS, generator=None):
     return 2 * (zeta + slope * (q - q.detach())) - 1
 
 
-def spike_exp_spins(logits, *, sharpness=_SPIKE_SHARPNESS, generator=None):
+def spike_exp_spins(
+    logits, *, sharpness=_SPIKE_SHARPNESS, generator=None
+) -> torch.Tensor:
     r"""Draw smoothed spins: a spike at -1 beside an exponential that rises to 1.
 
     With :math:`q = \sigma(l)` and :math:`\rho` uniform the value is

@@ -6,7 +6,7 @@ from torch.nn.functional import logsigmoid
 
 
 @torch.no_grad()
-def conditional_mean(vae, spins, x):
+def conditional_mean(vae, spins, x) -> tuple[torch.Tensor, torch.Tensor]:
     r"""Return rows with their NaN replaced by the mean given the other features.
 
     With spins :math:`s_k` drawn from the prior,

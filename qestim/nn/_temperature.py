@@ -8,7 +8,7 @@ from qestim.qubo import IsingArrays
 from qestim.qubo._pseudolikelihood import flip_energies, maximum
 
 
-def effective_beta(h, J, spins, *, upper=20.0):
+def effective_beta(h, J, spins, *, upper=20.0) -> tuple[float, float]:
     r"""Fit the inverse temperature of reads by maximum pseudo-likelihood.
 
     With :math:`a_i = -2 s_i (h_i + \sum_j J_{ij} s_j)`, the energy of flipping a spin,

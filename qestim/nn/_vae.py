@@ -73,7 +73,7 @@ class SpinVAE(torch.nn.Module):
         input_noise=0.8,
         dropout=0.0,
         generator=None,
-    ):
+    ) -> None:
         super().__init__()
         if likelihood not in LIKELIHOODS:
             raise ValueError(
@@ -102,7 +102,7 @@ class SpinVAE(torch.nn.Module):
             generator,
         )
 
-    def noisy_logits(self, x, *, generator=None):
+    def noisy_logits(self, x, *, generator=None) -> torch.Tensor:
         """Return the log odds of the spins for inputs with noise, as in training.
 
         Parameters
@@ -124,7 +124,7 @@ class SpinVAE(torch.nn.Module):
         )
         return self.encoder(x + self.input_noise * noise)
 
-    def decode(self, spins, covariates=None):
+    def decode(self, spins, covariates=None) -> torch.Tensor:
         """Return what the law of the features is given.
 
         Parameters
@@ -143,7 +143,7 @@ class SpinVAE(torch.nn.Module):
             spins = torch.cat([spins, covariates], 1)
         return self.decoder(spins)
 
-    def mean(self, spins, covariates=None, size=None):
+    def mean(self, spins, covariates=None, size=None) -> torch.Tensor:
         """Return the mean of p(x|s).
 
         Parameters
@@ -162,7 +162,7 @@ class SpinVAE(torch.nn.Module):
         """
         return self.law.mean(self.decode(spins, covariates), size)
 
-    def variance(self):
+    def variance(self) -> torch.Tensor:
         """Return the variances of the Gaussian likelihood.
 
         Returns
@@ -172,7 +172,7 @@ class SpinVAE(torch.nn.Module):
         """
         return self.law.variance()
 
-    def log_likelihood(self, spins, x, covariates=None, size=None):
+    def log_likelihood(self, spins, x, covariates=None, size=None) -> torch.Tensor:
         """Return log p(x|s) in nats.
 
         Parameters

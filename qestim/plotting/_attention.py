@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which keys the heads of an attention layer keep, and what that costs them."""
 
+from typing import Self
+
 import numpy as np
 
 from qestim.plotting._axes import INK, Display, axes_for
@@ -37,13 +39,15 @@ class AttentionDisplay(Display):
     ((2, 6, 6), ['cross_head', 'redundancy', 'relevance'])
     """
 
-    def __init__(self, weights, *, terms=None, labels=None):
+    def __init__(self, weights, *, terms=None, labels=None) -> None:
         self.weights = weights
         self.terms = terms
         self.labels = labels
 
     @classmethod
-    def from_layer(cls, layer, query, key=None, value=None, *, labels=None, **masks):
+    def from_layer(
+        cls, layer, query, key=None, value=None, *, labels=None, **masks
+    ) -> Self:
         """Run a layer on one sample.
 
         Parameters
@@ -93,7 +97,7 @@ class AttentionDisplay(Display):
             }
         return cls(weights, terms=terms, labels=labels)
 
-    def plot(self, ax=None, *, head=None, **kwargs):
+    def plot(self, ax=None, *, head=None, **kwargs) -> Self:
         """Draw the mean weights of all heads, or all weights of one.
 
         Parameters

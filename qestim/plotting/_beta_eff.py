@@ -2,6 +2,7 @@
 """Whether one temperature fits the reads: odds of a flip against its cost."""
 
 import math
+from typing import Self
 
 import numpy as np
 import scipy.special
@@ -70,7 +71,7 @@ class BetaEffDisplay(Display):
         calibration_p,
         misfit,
         beta=None,
-    ):
+    ) -> None:
         self.cost = cost
         self.observed = observed
         self.low = low
@@ -82,7 +83,7 @@ class BetaEffDisplay(Display):
         self.beta = beta
 
     @classmethod
-    def from_diagnosis(cls, diagnosis):
+    def from_diagnosis(cls, diagnosis) -> Self:
         """Make the display from the findings of `qestim.diagnose`.
 
         Parameters
@@ -129,7 +130,7 @@ class BetaEffDisplay(Display):
         )
 
     @classmethod
-    def from_sampleset(cls, bqm, reads, *, beta=None):
+    def from_sampleset(cls, bqm, reads, *, beta=None) -> Self:
         """Fit the temperature of reads.
 
         Parameters
@@ -153,7 +154,7 @@ class BetaEffDisplay(Display):
         """
         return cls.from_diagnosis(diagnose(bqm, reads, beta))
 
-    def plot(self, ax=None, **kwargs):
+    def plot(self, ax=None, **kwargs) -> Self:
         """Draw the observed log odds, the fitted line and the wanted one.
 
         Parameters

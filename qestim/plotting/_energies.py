@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Mapping
+from typing import Self
 
 import dimod
 import numpy as np
@@ -51,14 +52,16 @@ class EnergyHistogramDisplay(Display):
     (['reads'], 1.0)
     """
 
-    def __init__(self, energies, *, ground_energy=None, beta=None, law=None):
+    def __init__(self, energies, *, ground_energy=None, beta=None, law=None) -> None:
         self.energies = energies
         self.ground_energy = ground_energy
         self.beta = beta
         self.law = law
 
     @classmethod
-    def from_sampleset(cls, samplesets, *, bqm=None, beta=None, ground_energy=None):
+    def from_sampleset(
+        cls, samplesets, *, bqm=None, beta=None, ground_energy=None
+    ) -> Self:
         """Make the display from sample sets of one model.
 
         Parameters
@@ -122,7 +125,7 @@ class EnergyHistogramDisplay(Display):
                 ground_energy = float(exact.energies.min())
         return cls(energies, ground_energy=ground_energy, beta=beta, law=law)
 
-    def plot(self, ax=None, *, bins=None, **kwargs):
+    def plot(self, ax=None, *, bins=None, **kwargs) -> Self:
         """Draw the shares of the reads in common bins.
 
         Parameters

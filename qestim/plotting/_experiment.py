@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How far an experiment has come, and what it has learned of its landscape."""
 
+from typing import Any, Self
+
 import numpy as np
 
 from qestim.plotting._axes import COLOURS, INK, Display, axes_for
@@ -35,11 +37,11 @@ class ExperimentDisplay(Display):
     array([1, 2, 3, 4])
     """
 
-    def __init__(self, optimizer):
+    def __init__(self, optimizer) -> None:
         self.optimizer = optimizer
 
     @classmethod
-    def from_optimizer(cls, optimizer):
+    def from_optimizer(cls, optimizer) -> Self:
         """Look at an experiment.
 
         Parameters
@@ -54,7 +56,7 @@ class ExperimentDisplay(Display):
         """
         return cls(optimizer)
 
-    def progress(self):
+    def progress(self) -> Any:
         """Return the goals of the successful runs and the best so far.
 
         Returns
@@ -71,7 +73,7 @@ class ExperimentDisplay(Display):
         better = np.maximum if self.optimizer.maximize else np.minimum
         return np.flatnonzero(good) + 1, goals, better.accumulate(goals)
 
-    def landscape(self, parameters=None, *, n_points=40):
+    def landscape(self, parameters=None, *, n_points=40) -> Any:
         """Return the surrogate's mean on a slice through the best run.
 
         Parameters
@@ -113,7 +115,7 @@ class ExperimentDisplay(Display):
         mean, std = optimizer.predict(settings)
         return axes, mean.reshape(grid[0].shape), std.reshape(grid[0].shape)
 
-    def plot(self, ax=None, *, kind="progress", parameters=None):
+    def plot(self, ax=None, *, kind="progress", parameters=None) -> Self:
         """Draw the progress or the landscape.
 
         Parameters
@@ -142,11 +144,12 @@ class ExperimentDisplay(Display):
                 f"'landscape'. Got {kind!r}."
             )
         self._drawn = {"kind": kind, "parameters": parameters}
-        self._ax, self._bars = axes_for(self, ax), []
+        self._ax = axes_for(self, ax)
+        self._bars: list = []
         draw[kind](self._ax, parameters)
         return self
 
-    def update(self):
+    def update(self) -> Self:
         """Draw again, in the same axes, what the experiment has learned since.
 
         Returns

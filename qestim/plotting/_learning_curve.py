@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What labels buy: scores against how many rows have one."""
 
+from typing import Self
+
 import numpy as np
 import scipy.stats
 
@@ -44,13 +46,13 @@ class LearningCurveDisplay(Display):
     [0.6167, 0.6333]
     """
 
-    def __init__(self, n_labels, scores, *, confidence=0.95):
+    def __init__(self, n_labels, scores, *, confidence=0.95) -> None:
         self.n_labels = n_labels
         self.scores = scores
         self.confidence = confidence
 
     @classmethod
-    def from_scores(cls, n_labels, scores, *, confidence=0.95):
+    def from_scores(cls, n_labels, scores, *, confidence=0.95) -> Self:
         """Make the display from scores that were measured.
 
         Parameters
@@ -99,7 +101,7 @@ class LearningCurveDisplay(Display):
             tables[name] = table
         return cls(labels, tables, confidence=confidence)
 
-    def areas(self):
+    def areas(self) -> dict:
         """Return the mean score along each curve, by the trapezoidal rule.
 
         Returns
@@ -115,7 +117,7 @@ class LearningCurveDisplay(Display):
             for name, found in self.scores.items()
         }
 
-    def plot(self, ax=None, *, score_name="score", **kwargs):
+    def plot(self, ax=None, *, score_name="score", **kwargs) -> Self:
         """Draw the means and their bands.
 
         Parameters

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Success probability against a parameter of a sampler."""
 
+from typing import Self
+
 import numpy as np
 
 from qestim._success import success_interval
@@ -52,7 +54,9 @@ class SuccessProbabilityDisplay(Display):
     True
     """
 
-    def __init__(self, values, probability, low, high, *, param_name, confidence=0.95):
+    def __init__(
+        self, values, probability, low, high, *, param_name, confidence=0.95
+    ) -> None:
         self.values = values
         self.probability = probability
         self.low = low
@@ -61,7 +65,7 @@ class SuccessProbabilityDisplay(Display):
         self.confidence = confidence
 
     @classmethod
-    def from_counts(cls, values, hits, reads, *, param_name, confidence=0.95):
+    def from_counts(cls, values, hits, reads, *, param_name, confidence=0.95) -> Self:
         """Make the display from counted successes.
 
         Parameters
@@ -112,7 +116,7 @@ class SuccessProbabilityDisplay(Display):
         *,
         confidence=0.95,
         **parameters,
-    ):
+    ) -> Self:
         """Sample once for each value of a parameter and count the successes.
 
         Parameters
@@ -150,7 +154,7 @@ class SuccessProbabilityDisplay(Display):
             values, hits, reads, param_name=param_name, confidence=confidence
         )
 
-    def plot(self, ax=None, *, name=None, **kwargs):
+    def plot(self, ax=None, *, name=None, **kwargs) -> Self:
         """Draw the curve with its band.
 
         Parameters

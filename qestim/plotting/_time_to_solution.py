@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Time to solution against the size of a problem or a parameter of a sampler."""
 
+from typing import Self
+
 import numpy as np
 
 from qestim._success import FEW_HITS, time_to_solution
@@ -53,7 +55,9 @@ class TimeToSolutionDisplay(Display):
     array([0.029, 1.032])
     """
 
-    def __init__(self, values, time, low, high, hits, *, param_name, target=0.99):
+    def __init__(
+        self, values, time, low, high, hits, *, param_name, target=0.99
+    ) -> None:
         self.values = values
         self.time = time
         self.low = low
@@ -65,7 +69,7 @@ class TimeToSolutionDisplay(Display):
     @classmethod
     def from_counts(
         cls, values, hits, reads, seconds, *, param_name, target=0.99, confidence=0.95
-    ):
+    ) -> Self:
         """Make the display from counted successes and measured times.
 
         Parameters
@@ -121,7 +125,7 @@ class TimeToSolutionDisplay(Display):
         target=0.99,
         confidence=0.95,
         **parameters,
-    ):
+    ) -> Self:
         """Sample once for each value of a parameter, count and take the cpu time.
 
         Parameters
@@ -168,7 +172,7 @@ class TimeToSolutionDisplay(Display):
             confidence=confidence,
         )
 
-    def plot(self, ax=None, *, name=None, **kwargs):
+    def plot(self, ax=None, *, name=None, **kwargs) -> Self:
         """Draw the curve on a logarithmic axis of time.
 
         Parameters

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the loss of an estimator fell while it was trained."""
 
+from typing import Self
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
@@ -60,13 +62,13 @@ class TrainingCurveDisplay(Display):
     3
     """
 
-    def __init__(self, values, *, label, scores=None):
+    def __init__(self, values, *, label, scores=None) -> None:
         self.values = values
         self.label = label
         self.scores = scores
 
     @classmethod
-    def from_estimator(cls, estimator, *, curve="loss"):
+    def from_estimator(cls, estimator, *, curve="loss") -> Self:
         """Take a curve from a fitted estimator.
 
         Parameters
@@ -115,7 +117,7 @@ class TrainingCurveDisplay(Display):
             held_out = None
         return cls(values, label=label, scores=held_out)
 
-    def plot(self, ax=None, *, name=None, **kwargs):
+    def plot(self, ax=None, *, name=None, **kwargs) -> Self:
         """Draw the curve, and the scores of held-out rows with an axis of their own.
 
         Parameters

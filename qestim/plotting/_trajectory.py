@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Amplitudes of a coherent Ising machine on their way to spins."""
 
+from typing import Self
+
 import numpy as np
 
 from qestim.plotting._axes import COLOURS, INK, Display, axes_for
@@ -50,14 +52,14 @@ class TrajectoryDisplay(Display):
     (50, 2)
     """
 
-    def __init__(self, amplitudes, *, energies=None, pump=None, times=None):
+    def __init__(self, amplitudes, *, energies=None, pump=None, times=None) -> None:
         self.amplitudes = amplitudes
         self.energies = energies
         self.pump = pump
         self.times = times
 
     @classmethod
-    def from_arrays(cls, amplitudes, *, energies=None, pump=None, times=None):
+    def from_arrays(cls, amplitudes, *, energies=None, pump=None, times=None) -> Self:
         """Make the display from checked arrays.
 
         Parameters
@@ -107,7 +109,7 @@ class TrajectoryDisplay(Display):
             raise ValueError("times must rise from step to step.")
         return cls(amplitudes, **rows)
 
-    def plot(self, ax=None, **kwargs):
+    def plot(self, ax=None, **kwargs) -> Self:
         """Draw the amplitudes and, on axes at the right, energies and pump.
 
         Parameters

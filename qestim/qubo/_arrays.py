@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import dimod
 import numpy as np
@@ -68,7 +68,7 @@ class IsingArrays:
         return len(self.h)
 
     @classmethod
-    def from_bqm(cls, bqm):
+    def from_bqm(cls, bqm) -> Self:
         """Read a dimod model of either vartype.
 
         Parameters
@@ -110,7 +110,7 @@ class IsingArrays:
         return cls(h, row, col, value, offset, labels)
 
     @classmethod
-    def from_matrix(cls, J, h=None):
+    def from_matrix(cls, J, h=None) -> Self:
         r"""Read a coupling matrix and fields.
 
         Parameters
@@ -174,7 +174,7 @@ class IsingArrays:
             np.ascontiguousarray(value, dtype=np.float64),
         )
 
-    def to_bqm(self):
+    def to_bqm(self) -> dimod.BinaryQuadraticModel:
         """Return the model as a SPIN dimod.BinaryQuadraticModel.
 
         Returns
@@ -207,7 +207,7 @@ class IsingArrays:
         J[self.col, self.row] = self.value
         return J
 
-    def energies(self, spins, num_threads=1):
+    def energies(self, spins, num_threads=1) -> np.ndarray:
         """Return the energies of many states, in double precision.
 
         Parameters
@@ -266,7 +266,7 @@ def _raise_not_finite(labels, h, row, col, value):
     )
 
 
-def spins_of(sampleset, variables):
+def spins_of(sampleset, variables) -> np.ndarray:
     """Read the spins of a sample set, columns in a stated order.
 
     Parameters

@@ -2,6 +2,7 @@
 """Attention: which keys to look at, or how much, as a quadratic form."""
 
 import math
+from typing import Self
 
 import dimod
 import numpy as np
@@ -136,7 +137,7 @@ class AttentionProblem(Problem):
         redundancy=0.0,
         cross_head=0.0,
         bits=4,
-    ):
+    ) -> None:
         self.mode = mode
         self.k = k
         self.redundancy = redundancy
@@ -162,7 +163,7 @@ class AttentionProblem(Problem):
     @classmethod
     def from_attention(
         cls, query, key, value=None, *, mode="per_query", value_importance=0, **options
-    ):
+    ) -> Self:
         r"""Read queries, keys and values of attention heads.
 
         Parameters
@@ -204,7 +205,7 @@ class AttentionProblem(Problem):
             scores = query @ np.swapaxes(key, -1, -2) / np.sqrt(query.shape[-1])
         return cls(scores, mode=mode, keys=key, **options)
 
-    def to_bqm(self, penalty="auto"):
+    def to_bqm(self, penalty="auto") -> dimod.BinaryQuadraticModel:
         """Return the quadratic form.
 
         Parameters
@@ -232,7 +233,7 @@ class AttentionProblem(Problem):
         bqm.relabel_variables(dict(enumerate(self.variables)))
         return bqm
 
-    def to_cqm(self):
+    def to_cqm(self) -> dimod.ConstrainedQuadraticModel:
         """Return the objective, and "k keys" or "weights sum to 1" as constraints.
 
         Returns
@@ -253,7 +254,7 @@ class AttentionProblem(Problem):
             cqm.add_constraint(terms, "==", total, label=row)
         return cqm
 
-    def encode(self, solution):
+    def encode(self, solution) -> dict:
         """Return the bits of a mask or of weights.
 
         Parameters
@@ -274,7 +275,7 @@ class AttentionProblem(Problem):
         values = bits[self._seats].astype(int).tolist()
         return dict(zip(self.variables, values, strict=True))
 
-    def decode(self, sample):
+    def decode(self, sample) -> np.ndarray:
         """Return the mask or the weights of an assignment, repaired.
 
         Parameters
@@ -299,7 +300,7 @@ class AttentionProblem(Problem):
             levels = repair_sum(flat, scores, self._steps).reshape(levels.shape)
         return levels / self._steps
 
-    def objective(self, solution):
+    def objective(self, solution) -> float:
         """Return what is minimised.
 
         Parameters
@@ -322,7 +323,7 @@ class AttentionProblem(Problem):
             given, self.scores, self.importance, self.bits, self._published_cross
         )
 
-    def feasible_share(self, sampleset):
+    def feasible_share(self, sampleset) -> float:
         """Return the share of reads that satisfy the constraint without repair.
 
         Parameters

@@ -2,6 +2,7 @@
 """What the problems share that choose k of n: the form, the solver and the repair."""
 
 import time
+from typing import Any
 
 import dimod
 import numpy as np
@@ -37,7 +38,7 @@ class CardinalityProblem(Problem):
         Constant part of the energy.
     """
 
-    def __init__(self, linear, quadratic, k, offset=0.0):
+    def __init__(self, linear, quadratic, k, offset=0.0) -> None:
         n = len(linear)
         if k is not None and not 0 <= k <= n:
             raise ValueError(
@@ -52,7 +53,7 @@ class CardinalityProblem(Problem):
     def __len__(self):
         return len(self.linear)
 
-    def to_bqm(self, penalty="auto"):
+    def to_bqm(self, penalty="auto") -> dimod.BinaryQuadraticModel:
         r"""Return the BINARY form, with a deliberately soft penalty.
 
         The form is :math:`E(z) + \mu(\sum_j z_j - k) + A(\sum_j z_j - k)^2`. Both
@@ -94,7 +95,7 @@ class CardinalityProblem(Problem):
             linear, (row, col, value), offset, dimod.BINARY
         )
 
-    def to_cqm(self):
+    def to_cqm(self) -> dimod.ConstrainedQuadraticModel:
         """Return the objective, and the number of elements as a constraint.
 
         Returns
@@ -111,7 +112,7 @@ class CardinalityProblem(Problem):
             cqm.add_constraint(terms, "==", self.k, label="cardinality")
         return cqm
 
-    def encode(self, solution):
+    def encode(self, solution) -> dict:
         """Return the bits of a choice.
 
         Parameters
@@ -127,7 +128,7 @@ class CardinalityProblem(Problem):
         chosen = set(self._checked(solution).tolist())
         return {j: int(j in chosen) for j in range(len(self))}
 
-    def decode(self, sample):
+    def decode(self, sample) -> Any:
         """Return the choice of an assignment, repaired to exactly k elements.
 
         While there are too many, the chosen element with the largest field leaves;
@@ -152,11 +153,11 @@ class CardinalityProblem(Problem):
             ) from error
         return set(self._repair(bits).tolist())
 
-    def objective(self, solution):
+    def objective(self, solution) -> float:
         """Return the energy of a choice; see `Problem.objective`."""
         raise TypeError(f"{type(self).__name__} does not define objective.")
 
-    def energy(self, indices):
+    def energy(self, indices) -> float:
         """Return the energy of a choice through the quadratic form.
 
         Parameters
@@ -187,7 +188,7 @@ class CardinalityProblem(Problem):
         num_sweeps=0,
         seed=0,
         num_threads=None,
-    ):
+    ) -> Choice:
         """Choose: natively at exact cardinality, and with a sampler if there is one.
 
         The native solver starts from the greedy choice (up to 500 elements also from
@@ -229,7 +230,7 @@ class CardinalityProblem(Problem):
             fewest = self._select(initial=self.backward(), **options)
             indices = min((indices, fewest), key=self.energy)
         energy = self.energy(indices)
-        report = {
+        report: dict[str, Any] = {
             "answer": "native",
             "energy_greedy": self.energy(self.greedy()),
             "energy_native": energy,
@@ -273,7 +274,7 @@ class CardinalityProblem(Problem):
         facts = {"reads": len(bits), "feasible_fraction": float(feasible.mean())}
         return answer, facts
 
-    def greedy(self):
+    def greedy(self) -> np.ndarray:
         """Return the greedy choice, the control of every solver.
 
         Returns
@@ -293,7 +294,7 @@ class CardinalityProblem(Problem):
             fields[chosen] = np.inf
         return np.sort(np.array(chosen, dtype=np.int64))
 
-    def backward(self):
+    def backward(self) -> np.ndarray:
         """Return the choice left when the worst element leaves, one after the other.
 
         Returns

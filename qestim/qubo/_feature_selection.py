@@ -2,6 +2,7 @@
 """Feature selection: relevant features that do not repeat each other."""
 
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class FeatureSelectionProblem(CardinalityProblem):
     array([0, 2])
     """
 
-    def __init__(self, relevance, redundancy, k=None, *, cost=0.0, offset=0.0):
+    def __init__(self, relevance, redundancy, k=None, *, cost=0.0, offset=0.0) -> None:
         if k is not None and (not isinstance(k, Integral) or k < 1):
             raise ValueError(
                 f"The 'k' parameter must be None or an int of at least 1. Got {k!r}."
@@ -59,7 +60,7 @@ class FeatureSelectionProblem(CardinalityProblem):
         super().__init__(cost - self.relevance, self.redundancy, k, offset)
 
     @classmethod
-    def from_hessian(cls, weights, hessian, k=None, *, cost=0.0):
+    def from_hessian(cls, weights, hessian, k=None, *, cost=0.0) -> Self:
         r"""Choose the weights of a fitted model whose removal raises its loss least.
 
         To second order around the minimum, setting the weights :math:`w_j` with
@@ -100,7 +101,7 @@ class FeatureSelectionProblem(CardinalityProblem):
         relevance = products.sum(axis=1) - 0.5 * np.diagonal(products)
         return cls(relevance, products, k, cost=cost, offset=0.5 * products.sum())
 
-    def objective(self, solution):
+    def objective(self, solution) -> float:
         """Return the energy of a set of features.
 
         Parameters

@@ -4,9 +4,11 @@
 from functools import cached_property
 from numbers import Integral, Real
 
+import dimod
 import numpy as np
 
 from qestim._sklearn import Interval, StrOptions, validate_parameter_constraints
+from qestim.qubo._arrays import IsingArrays
 from qestim.qubo._fip_form import ExactForm, Labels, to_bqm, to_ising
 from qestim.qubo._fip_inputs import (
     check_integers,
@@ -18,7 +20,7 @@ from qestim.qubo._fip_inputs import (
 from qestim.qubo._fip_layers import Layers, widest_reach
 from qestim.qubo._fip_loss import highest_losses, make_loss
 from qestim.qubo._fip_network import WeightCode, input_reaches
-from qestim.qubo._fip_size import check_memory, size_report
+from qestim.qubo._fip_size import SizeReport, check_memory, size_report
 from qestim.qubo._problem import Problem
 from qestim.qubo._spline import ACTIVATIONS, Spline
 
@@ -164,7 +166,7 @@ class FIPProblem(Problem):
         input_step=1.0,
         activation_step=None,
         memory_limit=2**31,
-    ):
+    ) -> None:
         options = {
             "weight_bits": weight_bits,
             "activation": activation,
@@ -198,7 +200,7 @@ class FIPProblem(Problem):
         self._reaches = [self.layers.walk(reach) for reach in first]
         self.log_networks = self.layers.log_networks
 
-    def losses(self, weights):
+    def losses(self, weights) -> np.ndarray:
         """Return the loss of each sample for the network that is encoded.
 
         Parameters
@@ -213,7 +215,7 @@ class FIPProblem(Problem):
         """
         return self.loss.value(self.layers.forward(self.X, self._checked(weights)))
 
-    def objective(self, solution):
+    def objective(self, solution) -> float:
         """Return the sum of the losses, by a forward pass in integers.
 
         Parameters
@@ -228,7 +230,7 @@ class FIPProblem(Problem):
         """
         return float(self.losses(solution).sum())
 
-    def true_objective(self, solution):
+    def true_objective(self, solution) -> float:
         """Return the sum of the losses with the functions that the splines stand for.
 
         Parameters
@@ -244,7 +246,7 @@ class FIPProblem(Problem):
         outputs = self.layers.true_forward(self.X, self._checked(solution))
         return float(self.loss.true(outputs).sum())
 
-    def error_bound(self, input_error=0.0):
+    def error_bound(self, input_error=0.0) -> float:
         """Bound the distance of `objective` to `true_objective`, for all weights.
 
         Parameters
@@ -266,7 +268,7 @@ class FIPProblem(Problem):
         off = np.full((len(self.X), self.loss.n_outputs), off)
         return float(self.loss.error(off, self._highest).sum())
 
-    def size_report(self):
+    def size_report(self) -> SizeReport:
         """Return how many variables and couplings there are, without building them.
 
         Returns
@@ -274,11 +276,10 @@ class FIPProblem(Problem):
         report : SizeReport
             By weights, sample and layer, with the memory that building takes.
         """
-        return size_report(
-            self.layers, self.loss, self.encoding, self._reaches, self._group
-        )
+        parts = self.layers, self.loss, self.encoding, self._reaches, self._group
+        return size_report(*parts)
 
-    def penalty_bound(self):
+    def penalty_bound(self) -> np.ndarray:
         """Return the least penalties that are sure to keep the form exact.
 
         Returns
@@ -296,7 +297,7 @@ class FIPProblem(Problem):
 
     variables = property(lambda self: self._form.variables)
 
-    def to_bqm(self, penalty="auto"):
+    def to_bqm(self, penalty="auto") -> dimod.BinaryQuadraticModel:
         """Return the quadratic form as a BINARY model.
 
         Parameters
@@ -313,7 +314,7 @@ class FIPProblem(Problem):
         """
         return to_bqm(self._qubo(penalty), self.variables)
 
-    def to_arrays(self, penalty="auto"):
+    def to_arrays(self, penalty="auto") -> IsingArrays:
         """Return the quadratic form as arrays for spins, the fastest way out.
 
         Parameters
@@ -328,18 +329,17 @@ class FIPProblem(Problem):
         """
         return to_ising(self._qubo(penalty), Labels(self._form))
 
-    def to_cqm(self):
+    def to_cqm(self) -> dimod.ConstrainedQuadraticModel:
         """Return the loss under linear constraints.
 
         Returns
         -------
         cqm : dimod.ConstrainedQuadraticModel
-            An equality for each residual; p <= x, p <= y, p >= x + y - 1 for each
-            product.
+            An equality for each residual; p <= x, p <= y, p >= x + y - 1 a product.
         """
         return self._form.cqm()
 
-    def encode(self, solution):
+    def encode(self, solution) -> dict:
         """Return the weight bits of a network and all bits that follow from them.
 
         Parameters
@@ -355,7 +355,7 @@ class FIPProblem(Problem):
         bits = self._form.consistent(self._checked(solution))
         return dict(zip(self.variables, bits.tolist(), strict=True))
 
-    def decode(self, sample):
+    def decode(self, sample) -> list:
         """Return the weights of an assignment; the auxiliary bits do not matter.
 
         Parameters

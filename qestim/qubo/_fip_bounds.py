@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 
-def generalization_bound(log_networks, n_samples, loss_range=1.0, delta=0.05):
+def generalization_bound(log_networks, n_samples, loss_range=1.0, delta=0.05) -> float:
     r"""Bound how far the mean loss on samples is from the expected one.
 
     For a finite class with losses in an interval of length B, Hoeffding's inequality
@@ -52,7 +52,7 @@ def generalization_bound(log_networks, n_samples, loss_range=1.0, delta=0.05):
     return loss_range * math.sqrt(_log_failure(log_networks, delta) / (2 * n_samples))
 
 
-def sample_complexity(log_networks, gap, loss_range=1.0, delta=0.05):
+def sample_complexity(log_networks, gap, loss_range=1.0, delta=0.05) -> int:
     r"""Return how many samples make `generalization_bound` at most a gap.
 
     .. math:: N = \lceil B^2 (\ln |W| + \ln(2 / \delta)) / (2 \epsilon^2) \rceil.
@@ -93,7 +93,9 @@ def sample_complexity(log_networks, gap, loss_range=1.0, delta=0.05):
     return max(1, math.ceil(loss_range**2 * log_failure / (2 * gap**2)))
 
 
-def time_to_solution_bound(model, gap, beta, *, degeneracy=1, target=0.99, sweeps=None):
+def time_to_solution_bound(
+    model, gap, beta, *, degeneracy=1, target=0.99, sweeps=None
+) -> float:
     r"""Bound the heat-bath sweeps after which a ground state was read.
 
     With k ground states and the next energy at least ``gap`` higher, a read that

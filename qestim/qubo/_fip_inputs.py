@@ -4,7 +4,7 @@
 import numpy as np
 
 
-def quantize_inputs(X, bits=4):
+def quantize_inputs(X, bits=4) -> tuple[np.ndarray, float]:
     """Return integers for numbers, on one even grid.
 
     Parameters

@@ -51,7 +51,7 @@ class MaxCutProblem(Problem):
     4.0
     """
 
-    def __init__(self, graph, weight="weight"):
+    def __init__(self, graph, weight="weight") -> None:
         if not isinstance(graph, nx.Graph) or graph.is_directed():
             raise TypeError(
                 "The 'graph' parameter must be an undirected networkx.Graph. Got "
@@ -89,7 +89,7 @@ class MaxCutProblem(Problem):
                 "remove it or give it a weight."
             )
 
-    def to_bqm(self, penalty="auto"):
+    def to_bqm(self, penalty="auto") -> dimod.BinaryQuadraticModel:
         """Return the SPIN model whose energy is minus the weight of the cut.
 
         Parameters
@@ -112,7 +112,7 @@ class MaxCutProblem(Problem):
             bqm.relabel_variables(dict(enumerate(self.vertices)))
         return bqm
 
-    def encode(self, solution):
+    def encode(self, solution) -> dict:
         """Return the spins of a cut.
 
         Parameters
@@ -128,7 +128,7 @@ class MaxCutProblem(Problem):
         side = self._side(solution)
         return {vertex: 1 if vertex in side else -1 for vertex in self.vertices}
 
-    def decode(self, sample):
+    def decode(self, sample) -> set:
         """Return the vertices on the up side.
 
         Parameters
@@ -149,7 +149,7 @@ class MaxCutProblem(Problem):
                 f"sampleset.first.sample does. Got {type(sample).__name__}: {error}."
             ) from error
 
-    def objective(self, solution):
+    def objective(self, solution) -> float:
         """Return minus the weight of the cut.
 
         Parameters
@@ -164,7 +164,7 @@ class MaxCutProblem(Problem):
         """
         return -self.cut_size(solution)
 
-    def cut_size(self, solution):
+    def cut_size(self, solution) -> float:
         """Return the weight of the cut.
 
         Parameters

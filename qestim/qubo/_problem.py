@@ -3,6 +3,7 @@
 
 import inspect
 from abc import ABC, abstractmethod
+from typing import Any
 
 import dimod
 
@@ -47,7 +48,7 @@ class Problem(ABC):
         return f"{type(self).__name__}({text})"
 
     @abstractmethod
-    def to_bqm(self, penalty="auto"):
+    def to_bqm(self, penalty="auto") -> dimod.BinaryQuadraticModel:
         """Return the quadratic form.
 
         Parameters
@@ -61,7 +62,7 @@ class Problem(ABC):
             Its energy is the objective on feasible assignments.
         """
 
-    def to_cqm(self):
+    def to_cqm(self) -> dimod.ConstrainedQuadraticModel:
         """Return the objective and the constraints apart.
 
         Returns
@@ -72,7 +73,7 @@ class Problem(ABC):
         return dimod.ConstrainedQuadraticModel.from_bqm(self.to_bqm())
 
     @abstractmethod
-    def encode(self, solution):
+    def encode(self, solution) -> dict:
         """Return the assignment, with every auxiliary variable, of a solution.
 
         Parameters
@@ -87,7 +88,7 @@ class Problem(ABC):
         """
 
     @abstractmethod
-    def decode(self, sample):
+    def decode(self, sample) -> Any:
         """Return the solution of an assignment, repaired where that is defined.
 
         Parameters
@@ -102,7 +103,7 @@ class Problem(ABC):
         """
 
     @abstractmethod
-    def objective(self, solution):
+    def objective(self, solution) -> float:
         """Return what is minimised, computed without the quadratic form.
 
         Parameters

@@ -61,7 +61,7 @@ class SelectionProblem(CardinalityProblem):
     array([0, 2])
     """
 
-    def __init__(self, utility, similarity, k, *, redundancy=1.0):
+    def __init__(self, utility, similarity, k, *, redundancy=1.0) -> None:
         if not isinstance(k, Integral) or k < 1:
             raise ValueError(
                 f"The 'k' parameter must be an int of at least 1. Got {k!r}."
@@ -77,7 +77,7 @@ class SelectionProblem(CardinalityProblem):
         self._scale = 2 * self.redundancy / max(int(k) - 1, 1)
         super().__init__(-self.utility, self._scale * self.similarity, int(k))
 
-    def objective(self, solution):
+    def objective(self, solution) -> float:
         r"""Return minus the utility of a choice plus its weighted redundancy.
 
         Parameters

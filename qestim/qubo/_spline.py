@@ -3,7 +3,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import scipy.special
@@ -84,7 +84,7 @@ class Spline:
         m = np.searchsorted(self.breaks, z, side="right")
         return self.values[m] + self.slopes[m] * (z - self.anchors[m])
 
-    def true(self, z):
+    def true(self, z) -> np.ndarray:
         """Return the values of the function that the spline stands for.
 
         Parameters
@@ -100,7 +100,7 @@ class Spline:
         z = np.asarray(z, dtype=np.float64)
         return self(z) if self.function is None else self.function(z)
 
-    def steepest(self, low, high):
+    def steepest(self, low, high) -> float:
         """Return a bound of the slope of the function between two arguments.
 
         Where `lipschitz` is not known it is measured on 4096 cells, with the largest
@@ -126,7 +126,7 @@ class Spline:
         return float(rise / (grid[1] - grid[0])) if high > low else 0.0
 
     @classmethod
-    def staircase(cls, thresholds, levels):
+    def staircase(cls, thresholds, levels) -> Self:
         """Return the function that steps to the next level at each threshold.
 
         Parameters
@@ -155,7 +155,7 @@ class Spline:
         return cls(thresholds, anchors, levels, np.zeros(len(levels)))
 
     @classmethod
-    def from_knots(cls, knots, values):
+    def from_knots(cls, knots, values) -> Self:
         """Return the function that runs straight from knot to knot.
 
         Parameters
@@ -184,7 +184,9 @@ class Spline:
         return cls(knots[1:-1], knots[:-1], values[:-1], slopes, lipschitz=steepest)
 
 
-def interpolate(function, low, high, pieces=8, *, degree=1, kinks=(), spacing=None):
+def interpolate(
+    function, low, high, pieces=8, *, degree=1, kinks=(), spacing=None
+) -> Spline:
     r"""Return a spline of a function on an interval, and how far it can be off.
 
     The knots divide the interval evenly, but for kinks, to which the nearest knot

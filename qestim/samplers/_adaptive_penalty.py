@@ -129,7 +129,7 @@ class AdaptivePenaltySampler(ConstrainedSampler):
         target_energy=None,
         aggregate=False,
         verbose=0,
-    ):
+    ) -> None:
         self.sampler = sampler
         self.initial_penalty = initial_penalty
         self.growth = growth

@@ -121,7 +121,7 @@ class SimulatedAnnealingSampler(BaseSampler):
         target_energy=None,
         aggregate=False,
         verbose=0,
-    ):
+    ) -> None:
         self.num_reads = num_reads
         self.num_sweeps = num_sweeps
         self.beta_range = beta_range
@@ -220,7 +220,7 @@ class SimulatedAnnealingSampler(BaseSampler):
         return kind, np.repeat(betas, self.num_sweeps_per_beta)
 
 
-def default_beta_range(bqm):
+def default_beta_range(bqm) -> tuple[float, float]:
     r"""Return the inverse temperatures between which "auto" anneals.
 
     In units of the root mean square :math:`r_i` of the field on a spin,

@@ -79,7 +79,7 @@ class BaseSampler(dimod.Sampler, BaseEstimator):
         """Dict of what is known of the sampler, as dimod asks for it."""
         return {"distribution": self._distribution}
 
-    def remove_unknown_kwargs(self, **kwargs):
+    def remove_unknown_kwargs(self, **kwargs) -> dict:
         """Drop keywords that are not parameters, with dimod's warning for each.
 
         Nested names such as ``sampler__num_sweeps`` are parameters too.
@@ -97,7 +97,7 @@ class BaseSampler(dimod.Sampler, BaseEstimator):
         nested = {name: kwargs.pop(name) for name in list(kwargs) if "__" in name}
         return {**super().remove_unknown_kwargs(**kwargs), **nested}
 
-    def sample(self, bqm, **parameters):
+    def sample(self, bqm, **parameters) -> dimod.SampleSet:
         """Sample from a binary quadratic model.
 
         Parameters
@@ -123,7 +123,7 @@ class BaseSampler(dimod.Sampler, BaseEstimator):
         start = time.perf_counter_ns()
         return call._run(IsingArrays.from_bqm(bqm), bqm.vartype, start)
 
-    def sample_arrays(self, J, h=None, **parameters):
+    def sample_arrays(self, J, h=None, **parameters) -> dimod.SampleSet:
         r"""Sample from a coupling matrix, in dimod's sign.
 
         The energy is :math:`E(s) = h \cdot s + \frac{1}{2} s^T J s`: each pair of the

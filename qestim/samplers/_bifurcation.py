@@ -130,7 +130,7 @@ class SimulatedBifurcationSampler(BaseSampler):
         target_energy=None,
         aggregate=False,
         verbose=0,
-    ):
+    ) -> None:
         self.mode = mode
         self.num_reads = num_reads
         self.num_steps = num_steps

@@ -149,7 +149,7 @@ class BoltzmannSampler(BaseSampler):
         time_limit=None,
         aggregate=False,
         verbose=0,
-    ):
+    ) -> None:
         self.num_reads = num_reads
         self.beta = beta
         self.num_temperatures = num_temperatures

@@ -193,7 +193,7 @@ class CIMSampler(BaseSampler):
         target_energy=None,
         aggregate=False,
         verbose=0,
-    ):
+    ) -> None:
         self.model = model
         self.num_reads = num_reads
         self.num_steps = num_steps

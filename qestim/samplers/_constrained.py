@@ -54,7 +54,7 @@ class ConstrainedSampler(BaseSampler, dimod.ComposedSampler):
         inner = dict(getattr(self._inner(), "properties", {}))
         return {"distribution": "ground_state", "child_properties": inner}
 
-    def sample(self, bqm, **parameters):
+    def sample(self, bqm, **parameters) -> dimod.SampleSet:
         """Sample a model without constraints: the inner sampler's own reads.
 
         Parameters
@@ -88,7 +88,7 @@ class ConstrainedSampler(BaseSampler, dimod.ComposedSampler):
         reads = inner.sample(bqm, **given)
         return reads.aggregate() if call.aggregate else reads
 
-    def sample_arrays(self, J, h=None, **parameters):
+    def sample_arrays(self, J, h=None, **parameters) -> dimod.SampleSet:
         """Sample from a coupling matrix; see `BaseSampler.sample_arrays`.
 
         Parameters
@@ -107,7 +107,7 @@ class ConstrainedSampler(BaseSampler, dimod.ComposedSampler):
         """
         return self.sample(IsingArrays.from_matrix(J, h).to_bqm(), **parameters)
 
-    def sample_cqm(self, cqm, **parameters):
+    def sample_cqm(self, cqm, **parameters) -> dimod.SampleSet:
         """Minimise a constrained model.
 
         Parameters

@@ -39,7 +39,7 @@ class DimodSampler(dimod.ComposedSampler, BaseEstimator):
         "sample_params": [dict, None],
     }
 
-    def __init__(self, sampler, *, sample_params=None):
+    def __init__(self, sampler, *, sample_params=None) -> None:
         self.sampler = sampler
         self.sample_params = sample_params
 
@@ -69,7 +69,7 @@ class DimodSampler(dimod.ComposedSampler, BaseEstimator):
         inner = dict(getattr(self.sampler, "properties", {}))
         return {"distribution": "ground_state", **inner, "child_properties": inner}
 
-    def sample(self, bqm, **parameters):
+    def sample(self, bqm, **parameters) -> dimod.SampleSet:
         """Sample with the wrapped sampler.
 
         Parameters
@@ -100,7 +100,7 @@ class DimodSampler(dimod.ComposedSampler, BaseEstimator):
         }
         return self.sampler.sample(bqm, **{**defaults, **optional})
 
-    def sample_arrays(self, J, h=None, **parameters):
+    def sample_arrays(self, J, h=None, **parameters) -> dimod.SampleSet:
         """Sample from a coupling matrix; see `BaseSampler.sample_arrays`.
 
         Parameters

@@ -77,7 +77,7 @@ class ExactSampler(BaseSampler):
         num_threads=None,
         aggregate=False,
         verbose=0,
-    ):
+    ) -> None:
         self.num_reads = num_reads
         self.beta = beta
         self.seed = seed
@@ -85,7 +85,7 @@ class ExactSampler(BaseSampler):
         self.aggregate = aggregate
         self.verbose = verbose
 
-    def log_partition(self, bqm):
+    def log_partition(self, bqm) -> float:
         r"""Return :math:`\log \sum_s e^{-\beta E(s)}`.
 
         Parameters
@@ -107,7 +107,7 @@ class ExactSampler(BaseSampler):
         model = IsingArrays.from_bqm(bqm)
         return self._law(model, np.empty(0))[0] - self.beta * model.offset
 
-    def moments(self, bqm):
+    def moments(self, bqm) -> tuple[np.ndarray, np.ndarray]:
         """Return the exact means and correlations of the spins.
 
         Parameters
@@ -140,7 +140,7 @@ class ExactSampler(BaseSampler):
         self._validate_params()
         return self._law(IsingArrays.from_bqm(bqm), np.empty(0))[4:6]
 
-    def lowest(self, bqm, num_states=1):
+    def lowest(self, bqm, num_states=1) -> dimod.SampleSet:
         """Return the states of lowest energy.
 
         Parameters

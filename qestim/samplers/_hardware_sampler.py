@@ -161,7 +161,7 @@ class HardwareSampler(BaseSampler):
         time_limit=None,
         aggregate=False,
         verbose=0,
-    ):
+    ) -> None:
         self.backend = backend
         self.num_reads = num_reads
         self.folder = folder
@@ -190,7 +190,7 @@ class HardwareSampler(BaseSampler):
             **{name: getattr(machine, name, None) for name in limits},
         }
 
-    def sample_later(self, bqm, **parameters):
+    def sample_later(self, bqm, **parameters) -> dimod.SampleSet:
         """Sample in the background, like the clients of other machines.
 
         Parameters

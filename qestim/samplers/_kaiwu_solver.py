@@ -53,12 +53,12 @@ class KaiwuSolver(BaseEstimator):
         "seed": [Interval(Integral, 0, None, closed="left"), None],
     }
 
-    def __init__(self, sampler, *, num_reads=100, seed=None):
+    def __init__(self, sampler, *, num_reads=100, seed=None) -> None:
         self.sampler = sampler
         self.num_reads = num_reads
         self.seed = seed
 
-    def solve(self, ising_matrix):
+    def solve(self, ising_matrix) -> np.ndarray:
         """Sample from a matrix in Kaiwu's sign.
 
         Parameters

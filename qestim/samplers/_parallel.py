@@ -93,7 +93,7 @@ class ParallelSampler(BaseSampler, dimod.ComposedSampler):
         target_energy=None,
         aggregate=False,
         verbose=0,
-    ):
+    ) -> None:
         self.sampler = sampler
         self.reads_per_job = reads_per_job
         self.n_jobs = n_jobs

@@ -147,7 +147,7 @@ class QCGDSampler(ConstrainedSampler):
         target_energy=None,
         aggregate=False,
         verbose=0,
-    ):
+    ) -> None:
         self.sampler = sampler
         self.beta0 = beta0
         self.rounding = rounding

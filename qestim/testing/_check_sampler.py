@@ -13,7 +13,7 @@ from qestim.testing import _check_law as law
 from qestim.testing import _check_models as models
 
 
-def check_sampler(sampler, samples_boltzmann_at=None):
+def check_sampler(sampler, samples_boltzmann_at=None) -> None:
     """Test any dimod sampler; those of qestim and their subclasses more strictly.
 
     - Every sampler: dimod's interface and its suite of small models; labels, vartypes,

@@ -40,7 +40,7 @@ class ExactLaw:
     array([0.5, 0.5])
     """
 
-    def __init__(self, model):
+    def __init__(self, model) -> None:
         if not isinstance(model, IsingArrays):
             raise TypeError(
                 "model must be an IsingArrays. Got "
@@ -69,7 +69,7 @@ class ExactLaw:
     def __len__(self):
         return len(self.energies)
 
-    def log_z(self, beta):
+    def log_z(self, beta) -> float:
         """Return the logarithm of the partition function at ``beta``.
 
         Parameters
@@ -86,7 +86,7 @@ class ExactLaw:
         highest = exponent.max()
         return float(highest + np.log(np.exp(exponent - highest).sum()))
 
-    def probabilities(self, beta):
+    def probabilities(self, beta) -> np.ndarray:
         """Return the probabilities of the states at ``beta``.
 
         Parameters
@@ -102,7 +102,7 @@ class ExactLaw:
         weights = np.exp(-beta * self.energies - (-beta * self.energies).max())
         return weights / weights.sum()
 
-    def states(self, codes):
+    def states(self, codes) -> np.ndarray:
         """Return the spins of numbered states.
 
         Parameters
@@ -118,7 +118,7 @@ class ExactLaw:
         bits = (np.asarray(codes)[:, None] >> np.arange(len(self.model))) & 1
         return (2 * bits - 1).astype(np.int8)
 
-    def codes(self, spins):
+    def codes(self, spins) -> np.ndarray:
         """Return the numbers of the states of ``spins``.
 
         Parameters
@@ -134,7 +134,7 @@ class ExactLaw:
         up = np.asarray(spins) > 0
         return up @ (1 << np.arange(len(self.model), dtype=np.int64))
 
-    def draw(self, num_reads, beta, random_state):
+    def draw(self, num_reads, beta, random_state) -> np.ndarray:
         """Draw independent states: the sampler that is right by construction.
 
         Parameters
@@ -155,7 +155,7 @@ class ExactLaw:
         u = random_state.random(num_reads) * cumulative[-1]
         return self.states(np.searchsorted(cumulative, u, side="right"))
 
-    def moments(self, beta):
+    def moments(self, beta) -> tuple[np.ndarray, np.ndarray]:
         """Return the means and the pair moments at ``beta``.
 
         Parameters

@@ -72,7 +72,7 @@ class FaultyBackend(Backend):
         "seed": [Interval(Integral, 0, None, closed="left")],
     }
 
-    def __init__(self, backend, *, faults=None, rate=0.5, seed=0):
+    def __init__(self, backend, *, faults=None, rate=0.5, seed=0) -> None:
         self.backend = backend
         self.faults = faults
         self.rate = rate
@@ -90,7 +90,7 @@ class FaultyBackend(Backend):
         """List of the faults so far."""
         return self._machine.setdefault("injected", [])
 
-    def submit(self, task):
+    def submit(self, task) -> dict:
         """Submit; see `Backend.submit`.
 
         Parameters
@@ -105,7 +105,7 @@ class FaultyBackend(Backend):
         """
         return self.backend.submit(task)
 
-    def collect(self, task, ticket):
+    def collect(self, task, ticket) -> np.ndarray | None:
         """Collect, perhaps with a fault; see `Backend.collect`.
 
         Parameters

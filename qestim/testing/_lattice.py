@@ -5,7 +5,7 @@ import dimod
 import numpy as np
 
 
-def ising_2d(L, coupling=-1.0):
+def ising_2d(L, coupling=-1.0) -> dimod.BinaryQuadraticModel:
     """Return the square Ising model of L x L spins with periodic boundary.
 
     Parameters
@@ -42,7 +42,7 @@ def ising_2d(L, coupling=-1.0):
     )
 
 
-def kaufman_log_z(L, K):
+def kaufman_log_z(L, K) -> float:
     """Return log Z of the L x L periodic ferromagnet at reduced coupling K > 0.
 
     Parameters
@@ -97,7 +97,7 @@ def kaufman_log_z(L, K):
     return float(-np.log(2) + L * L / 2 * np.log(2 * np.sinh(2 * K)) + total)
 
 
-def kaufman_energy(L, beta, coupling=-1.0):
+def kaufman_energy(L, beta, coupling=-1.0) -> float:
     """Return the exact mean energy of `ising_2d` at an inverse temperature.
 
     Parameters

@@ -37,7 +37,7 @@ class KnownProblem:
     ground_state: dict
 
 
-def planted(n, seed=0, *, degree=3, coverage=1.0):
+def planted(n, seed=0, *, degree=3, coverage=1.0) -> KnownProblem:
     """Return frustrated loops with a planted ground state.
 
     Random walks on a random regular graph close loops. Each loop has couplings of
@@ -110,7 +110,9 @@ def _random_loop(neighbours, rng):
         walk.append(step)
 
 
-def sherrington_kirkpatrick(n, seed=0, *, couplings="gaussian"):
+def sherrington_kirkpatrick(
+    n, seed=0, *, couplings="gaussian"
+) -> dimod.BinaryQuadraticModel:
     """Return a Sherrington-Kirkpatrick glass: all pairs coupled, variance 1 / n.
 
     Parameters
@@ -150,7 +152,7 @@ def sherrington_kirkpatrick(n, seed=0, *, couplings="gaussian"):
     )
 
 
-def max_cut(name, n=None):
+def max_cut(name, n=None) -> tuple[nx.Graph, int]:
     """Return a graph whose largest cut is known by proof.
 
     Parameters

@@ -54,7 +54,7 @@ class ExactRBM:
     -0.761594
     """
 
-    def __init__(self, weights, visible_bias=None, hidden_bias=None, beta=1.0):
+    def __init__(self, weights, visible_bias=None, hidden_bias=None, beta=1.0) -> None:
         W = np.asarray(weights, dtype=np.float64)
         if W.ndim != 2 or not np.isfinite(W).all():
             raise ValueError(
@@ -109,7 +109,7 @@ class ExactRBM:
         n_hidden = self._W.shape[1]
         return 2.0 * ((np.asarray(codes)[:, None] >> np.arange(n_hidden)) & 1) - 1
 
-    def draw(self, num_reads, random_state):
+    def draw(self, num_reads, random_state) -> np.ndarray:
         """Draw independent states.
 
         Parameters
@@ -132,7 +132,9 @@ class ExactRBM:
         return np.concatenate([visible, hidden], axis=1).astype(np.int8)
 
 
-def random_rbm(n_visible=500, n_hidden=12, seed=0, *, scale=0.09, field=0.1, beta=1.0):
+def random_rbm(
+    n_visible=500, n_hidden=12, seed=0, *, scale=0.09, field=0.1, beta=1.0
+) -> ExactRBM:
     """Return an `ExactRBM` with normal weights and fields.
 
     Parameters

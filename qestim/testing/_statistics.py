@@ -7,7 +7,7 @@ import scipy.stats
 
 def pooled_chi_square(
     counts, probabilities, *, least=5.0, estimated=0, correlation_time=1.0
-):
+) -> tuple[float, float, int]:
     """Test counts of states against a law, rare states pooled.
 
     Parameters
@@ -85,7 +85,7 @@ def pooled_chi_square(
     return float(scipy.stats.chi2.sf(statistic, df)), statistic, df
 
 
-def divergence(counts, probabilities):
+def divergence(counts, probabilities) -> tuple[float, float]:
     """Return KL(counts || law) in nats and the total variation distance.
 
     Both are positive for finite counts even under the law: compare with draws from it.
@@ -126,7 +126,7 @@ def divergence(counts, probabilities):
     return float(kl), float(np.abs(observed - p).sum() / 2)
 
 
-def correlation_time(spins, energies):
+def correlation_time(spins, energies) -> float:
     """Return how many reads, in their order, make up one independent read.
 
     Parameters

@@ -138,7 +138,7 @@ class Backend(BaseEstimator):
         """Text that tells this machine's reads from another's in the same folder."""
         return type(self).__name__
 
-    def submit(self, task):
+    def submit(self, task) -> dict:
         """Hand a task to the machine.
 
         Parameters
@@ -158,7 +158,7 @@ class Backend(BaseEstimator):
         """
         raise TypeError(f"{type(self).__name__} does not define submit.")
 
-    def collect(self, task, ticket):
+    def collect(self, task, ticket) -> np.ndarray | None:
         """Ask for the reads of a task.
 
         Parameters
@@ -180,7 +180,7 @@ class Backend(BaseEstimator):
         """
         raise TypeError(f"{type(self).__name__} does not define collect.")
 
-    def modelled_seconds(self, num_reads):
+    def modelled_seconds(self, num_reads) -> float:
         """Return the machine seconds that one submission is assumed to take.
 
         Parameters
@@ -195,7 +195,7 @@ class Backend(BaseEstimator):
         """
         return 0.0
 
-    def check(self, task):
+    def check(self, task) -> None:
         """Raise if a task is beyond the machine's limits.
 
         Parameters

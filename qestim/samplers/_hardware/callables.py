@@ -17,7 +17,7 @@ class _AtOnce(Backend):
     idempotent = False
     at_once = True
 
-    def submit(self, task):
+    def submit(self, task) -> dict:
         """Run the machine; see `Backend.submit`.
 
         Parameters
@@ -40,7 +40,7 @@ class _AtOnce(Backend):
         self._machine.setdefault("answers", {})[task.name] = reads
         return {}
 
-    def collect(self, task, ticket):
+    def collect(self, task, ticket) -> np.ndarray:
         """Return what the machine answered; see `Backend.collect`.
 
         Parameters
@@ -111,7 +111,7 @@ class CallableBackend(_AtOnce):
 
     def __init__(
         self, function, *, max_spins=550, bits=8, min_reads=1, max_reads=10_000
-    ):
+    ) -> None:
         self.function = function
         self.max_spins = max_spins
         self.bits = bits
@@ -167,7 +167,7 @@ class DimodBackend(_AtOnce):
         bits=None,
         min_reads=1,
         max_reads=10_000,
-    ):
+    ) -> None:
         self.sampler = sampler
         self.sample_params = sample_params
         self.max_spins = max_spins

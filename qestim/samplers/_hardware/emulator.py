@@ -3,6 +3,7 @@
 
 import time
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 
@@ -136,7 +137,7 @@ class CIMEmulatorBackend(Backend):
         call_seconds=60.0,
         read_seconds=0.001,
         machine_seed=0,
-    ):
+    ) -> None:
         self.max_spins = max_spins
         self.bits = bits
         self.min_reads = min_reads
@@ -160,7 +161,7 @@ class CIMEmulatorBackend(Backend):
         self.machine_seed = machine_seed
 
     @classmethod
-    def preset(cls, name, **parameters):
+    def preset(cls, name, **parameters) -> Self:
         """Return an emulator with the limits of a kind of machine.
 
         Parameters
@@ -179,7 +180,7 @@ class CIMEmulatorBackend(Backend):
             raise ValueError(f"preset must be one of {sorted(PRESETS)}. Got {name!r}.")
         return cls(**{**PRESETS[name], **parameters})
 
-    def calibrate(self, problems, reads):
+    def calibrate(self, problems, reads) -> Self:
         """Fit noise, pump, precision, reading errors and drift to a machine's reads.
 
         Parameters
@@ -212,7 +213,7 @@ class CIMEmulatorBackend(Backend):
         facts = {name: value for name, value in params.items() if name not in times}
         return f"{type(self).__name__} {sorted(facts.items())}"
 
-    def modelled_seconds(self, num_reads):
+    def modelled_seconds(self, num_reads) -> float:
         """Return the assumed machine time; see `Backend.modelled_seconds`.
 
         Parameters
@@ -227,7 +228,7 @@ class CIMEmulatorBackend(Backend):
         """
         return self.call_seconds + num_reads * self.read_seconds
 
-    def submit(self, task):
+    def submit(self, task) -> dict:
         """Enter the queue; see `Backend.submit`.
 
         Parameters
@@ -248,7 +249,7 @@ class CIMEmulatorBackend(Backend):
         self._validate_params()
         return {"ready": time.time() + self.queue_seconds}
 
-    def collect(self, task, ticket):
+    def collect(self, task, ticket) -> np.ndarray | None:
         """Run the machine once the queue is through; see `Backend.collect`.
 
         Parameters

@@ -79,7 +79,7 @@ class FileBackend(Backend):
         min_reads=1,
         max_reads=10_000,
         settle_seconds=10.0,
-    ):
+    ) -> None:
         self.folder = folder
         self.max_spins = max_spins
         self.bits = bits
@@ -87,7 +87,7 @@ class FileBackend(Backend):
         self.max_reads = max_reads
         self.settle_seconds = settle_seconds
 
-    def submit(self, task):
+    def submit(self, task) -> dict:
         """Write the problem; see `Backend.submit`.
 
         Parameters
@@ -119,7 +119,7 @@ class FileBackend(Backend):
         write_atomically(path, table.getvalue().encode())
         return {}
 
-    def collect(self, task, ticket):
+    def collect(self, task, ticket) -> np.ndarray | None:
         """Read the answer if it is there; see `Backend.collect`.
 
         Parameters

@@ -117,7 +117,7 @@ class KaiwuBackend(Backend):
         again_after=60.0,
         idle_seconds=60.0,
         call_seconds=60.0,
-    ):
+    ) -> None:
         self.folder = folder
         self.solver = solver
         self.mode = mode
@@ -138,7 +138,7 @@ class KaiwuBackend(Backend):
         """See `Backend.identity`: a local solver's reads are not the machine's."""
         return f"{type(self).__name__} {self.solver} {self.mode}"
 
-    def modelled_seconds(self, num_reads):
+    def modelled_seconds(self, num_reads) -> float:
         """Return the assumed seconds; see `Backend.modelled_seconds`.
 
         Parameters
@@ -153,7 +153,7 @@ class KaiwuBackend(Backend):
         """
         return self.call_seconds
 
-    def submit(self, task):
+    def submit(self, task) -> dict:
         """Hand the task to the worker, if there is one; see `Backend.submit`.
 
         Parameters
@@ -179,7 +179,7 @@ class KaiwuBackend(Backend):
             self._start_worker(spool, task)
         return {}
 
-    def collect(self, task, ticket):
+    def collect(self, task, ticket) -> np.ndarray | None:
         """Return the answer if it is there; see `Backend.collect`.
 
         Parameters
