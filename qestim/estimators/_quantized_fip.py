@@ -108,11 +108,13 @@ class ExactDescent:
 
     def _take(self, solution):
         """Put integer weights into the network; the last of a row is the bias."""
-        net = self.network
+        net, layers = self.network, self.problem.layers
+        constants = [self.problem.X[0, -1], *layers.biases[1:]]
         for layer, weights in enumerate(solution):
+            bias = net.scales[layer] * constants[layer] * layers.steps[layer]
             net.spins[layer] = spins_of_weights(weights[:, :-1].T, net.bits)
             net.weights[layer] = net.spins[layer] @ net.bits
-            net.biases[layer] = (net.scales[layer] * weights[:, -1]).astype(np.float32)
+            net.biases[layer] = (bias * weights[:, -1]).astype(np.float32)
 
 
 def spins_of_weights(weights, bits):

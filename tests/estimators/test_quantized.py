@@ -184,6 +184,15 @@ def test_early_stopping_returns_to_the_best_round(digits):
     assert longer.n_iter_ == best + 2
 
 
+def test_early_stopping_keeps_the_network_of_the_best_round(iris):
+    X, y = iris
+    longer = quick(early_stopping=True, n_iter_no_change=2, max_iter=30).fit(X, y)
+    best = int(np.argmax(longer.validation_scores_)) + 1
+    assert longer.n_iter_ == best + 2 < 30
+    ended = quick(early_stopping=True, n_iter_no_change=2, max_iter=best).fit(X, y)
+    np.testing.assert_array_equal(ended.predict_proba(X), longer.predict_proba(X))
+
+
 def test_partial_fit_learns_a_stream(digits):
     train, test, y_train, y_test = digits
     model = QuantizedQNNClassifier(random_state=0)
