@@ -93,7 +93,7 @@ class BoltzmannMachine(Normalisation, torch.nn.Module):
         self.register_buffer("col", pairs[:, 1].clone())
         self.colours = colours_of(n_units, pairs)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         """Return what torch prints between the brackets."""
         return f"{self.n_units} spins, {len(self.J)} couplings"
 
