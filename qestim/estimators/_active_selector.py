@@ -78,10 +78,9 @@ class ActiveSampleSelector(NestedParameters, PoolQuery):
         which helps where much is kept.
     similarity : {"rbf", "cosine"} or callable, default="rbf"
         Kernel; a callable takes two arrays of rows.
-    gamma : float, "median" or "local", default="median"
+    gamma : float or "median", default="median"
         Inverse squared width of "rbf"; ``"median"`` is 4 over the median squared
-        distance, ``"local"`` is for each pair one over the product of the distances
-        of the two rows to their 20th nearest candidate.
+        distance.
     n_candidates : int, default=2000
         Only so many of the most informative rows of a pool are compared.
     n_dense : int, default=4000
@@ -164,10 +163,7 @@ class ActiveSampleSelector(NestedParameters, PoolQuery):
         "label_similarity": [Interval(Real, 0, None, closed="left")],
         "difficulty": [Interval(Real, 0, 2, closed="left")],
         "similarity": [StrOptions({"rbf", "cosine"}), callable],
-        "gamma": [
-            StrOptions({"median", "local"}),
-            Interval(Real, 0, None, closed="neither"),
-        ],
+        "gamma": [StrOptions({"median"}), Interval(Real, 0, None, closed="neither")],
         "n_candidates": [Interval(Integral, 1, None, closed="left")],
         "n_dense": [Interval(Integral, 1, None, closed="left")],
         "embedding": [HasMethods(["fit", "transform"]), None],

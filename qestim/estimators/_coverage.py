@@ -35,26 +35,6 @@ def median_gamma(X, rng, n_rows=500):
     return 4.0 / float(np.median(squares)) if len(squares) else 1.0
 
 
-def local_scales(A, B):
-    """Return how far each row of A is from its 20th nearest of the rows of B.
-
-    Parameters
-    ----------
-    A, B : ndarray of shape (n, d) and (m, d)
-        Rows; a row of A that is in B counts as the nearest to itself.
-
-    Returns
-    -------
-    scales : ndarray of shape (n,), dtype float64
-        In units of the rows, above 0: where that many rows are equal, the smallest
-        of the others, and 1 where all are.
-    """
-    count = min(N_NEIGHBORS + 1, len(B))
-    distances = NearestNeighbors(n_neighbors=count).fit(B).kneighbors(A)[0][:, -1]
-    floor = distances[distances > 0].min(initial=np.inf)
-    return np.maximum(distances, floor if np.isfinite(floor) else 1.0)
-
-
 def similarity(kind, A, B, gamma):
     """Return the similarity of the rows of A and B.
 
@@ -64,8 +44,8 @@ def similarity(kind, A, B, gamma):
         The kernel; a callable takes A and B.
     A, B : ndarray of shape (n, d) and (m, d)
         Rows.
-    gamma : float or ndarray of shape (n, m)
-        Inverse squared width of "rbf", of all pairs or of each.
+    gamma : float
+        Inverse squared width of "rbf".
 
     Returns
     -------
@@ -120,8 +100,6 @@ def near_similarity(kernel, rows):
     if kernel.kind == "cosine":
         values = np.maximum(1 - squares / 2, 0)
     else:
-        if rows.scales is not None:
-            squares /= rows.scales[:, None] * rows.scales[index]
         values = np.exp(-kernel.gamma * squares)
     if kernel.power and rows.beliefs is not None:
         common = np.einsum("ic,ijc->ij", rows.beliefs, rows.beliefs[index])

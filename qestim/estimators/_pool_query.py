@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """How rows are chosen: measured in chunks, filtered, compared, and solved for."""
 
-import dataclasses
 import math
 from numbers import Real
 from typing import Any
@@ -11,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from qestim.estimators._coverage import local_scales, median_gamma
+from qestim.estimators._coverage import median_gamma
 from qestim.estimators._informativeness import informativeness
 from qestim.estimators._selection_form import (
     Kernel,
@@ -156,12 +155,6 @@ class PoolQuery(BaseEstimator):
         gamma = self.gamma
         if gamma == "median":
             gamma = median_gamma(rows.points, check_random_state(self._seed))
-        elif gamma == "local":
-            gamma, points = 1.0, rows.points
-            rows = dataclasses.replace(rows, scales=local_scales(points, points))
-            if labeled is not None:
-                scales = local_scales(labeled.points, points)
-                labeled = dataclasses.replace(labeled, scales=scales)
         kernel = Kernel(self.similarity, gamma, self.label_similarity)
         self.problem_ = selection_problem(
             rows,

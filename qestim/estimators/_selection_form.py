@@ -35,15 +35,12 @@ class Rows:
         Square roots of their class probabilities.
     trust : ndarray of shape (n,) or None
         Factor, 0 to 1, of what a row gains when it is chosen.
-    scales : ndarray of shape (n,) or None
-        Distances that count as 1 around each; None where they are the same for all.
     """
 
     points: np.ndarray
     weights: np.ndarray
     beliefs: np.ndarray | None = None
     trust: np.ndarray | None = None
-    scales: np.ndarray | None = None
 
     def __len__(self):
         return len(self.points)
@@ -57,7 +54,6 @@ class Rows:
             self.weights[index],
             part(self.beliefs),
             part(self.trust),
-            part(self.scales),
         )
 
 
@@ -70,7 +66,7 @@ class Kernel:
     kind : {"rbf", "cosine"} or callable
         Kernel of the points.
     gamma : float
-        Inverse squared width of "rbf", in units of the scales of the rows.
+        Inverse squared width of "rbf".
     power : float
         Power of the similarity of the beliefs; 0 leaves them out.
     """
@@ -81,10 +77,7 @@ class Kernel:
 
     def __call__(self, a, b):
         """Return the similarity of two `Rows`, shape (n_a, n_b)."""
-        gamma: Any = self.gamma
-        if a.scales is not None and b.scales is not None:
-            gamma = self.gamma / np.outer(a.scales, b.scales)
-        S = similarity(self.kind, a.points, b.points, gamma)
+        S = similarity(self.kind, a.points, b.points, self.gamma)
         if self.power and a.beliefs is not None and b.beliefs is not None:
             S *= np.clip(a.beliefs @ b.beliefs.T, 0, 1) ** self.power
         return S

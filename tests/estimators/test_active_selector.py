@@ -124,20 +124,6 @@ class TestQuery:
         chosen = by_hand.fit(X, labels).sample_indices_
         assert chosen.tolist() == named.fit(X, labels).sample_indices_.tolist()
 
-    def test_local_gamma_gives_dense_and_thin_regions_the_same_share(self):
-        rng = np.random.default_rng(0)
-        X = rng.normal(size=(200, 2))
-        X[:100] = X[:100] * 1e-3 + 50
-        y = np.full(200, np.nan)
-
-        def dense(gamma):
-            y[0] = y[150] = 1.0
-            chosen = ActiveSampleSelector(None, 10, gamma=gamma, random_state=0)
-            return (chosen.fit(X, y).sample_indices_ < 100).sum()
-
-        assert dense(1.0) <= 2
-        assert 4 <= dense("local") <= 6
-
     def test_chunks_and_single_precision_change_nothing(self, digits):
         X, _, labels = digits
         chosen = selector().fit(X, labels).sample_indices_

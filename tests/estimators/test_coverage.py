@@ -7,7 +7,6 @@ from sklearn.metrics.pairwise import rbf_kernel
 
 from qestim.estimators._coverage import (
     largest_similarity,
-    local_scales,
     median_gamma,
     near_similarity,
     shared,
@@ -67,9 +66,7 @@ def test_near_rows_are_all_rows_where_there_are_few(rows):
 
 
 @pytest.mark.parametrize("kind", ["rbf", "cosine"])
-@pytest.mark.parametrize("local", [False, True])
-def test_near_similarities_are_those_of_the_kernel(rows, kind, local):
-    rows.scales = np.linspace(0.5, 2, 7) if local else None
+def test_near_similarities_are_those_of_the_kernel(rows, kind):
     rows.beliefs = np.sqrt(np.random.default_rng(1).dirichlet(np.ones(3), 7))
     kernel = Kernel(kind, 0.7, 0.5)
     index, values = near_similarity(kernel, rows)
@@ -105,16 +102,6 @@ def test_gamma_of_few_and_of_equal_rows():
     assert median_gamma(np.zeros((1, 2)), rng) == 1.0
     assert median_gamma(np.array([[0.0], [2.0]]), rng) == 1.0
     assert median_gamma(np.array([[0.0], [1.0]]), rng) == 4.0
-
-
-def test_local_scales_of_few_and_of_equal_rows():
-    line = np.arange(50.0)[:, None]
-    assert local_scales(line[[0, 25]], line) == pytest.approx([20, 10])
-    assert local_scales(np.array([[60.0]]), line) == pytest.approx([31])
-    assert local_scales(line[:3], line[:3]) == pytest.approx([2, 1, 2])
-    assert local_scales(np.zeros((30, 1)), np.zeros((30, 1))).tolist() == [1.0] * 30
-    some = np.vstack([np.zeros((30, 1)), [[3.0]]])
-    assert local_scales(some, some) == pytest.approx(np.full(31, 3.0))
 
 
 def test_labelled_rows_are_covered_among_near_neighbours_too(rows):
