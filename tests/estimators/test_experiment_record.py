@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from qestim import ExperimentOptimizer
-from qestim.estimators._experiment_record import read_record
+from qestim.estimators._experiment_record import Record, read_record
+from qestim.estimators._experiment_space import Space
 
 SPACE = {"power": (0.1, 10.0, "log"), "delay": (-1.0, 2.0), "turns": (1, 9, "int")}
 
@@ -44,10 +45,30 @@ def test_a_restart_changes_nothing(tmp_path, surrogate):
     assert broken.ask(2) == straight.ask(2)
 
 
+def test_a_repeat_that_was_asked_for_counts_though_it_says_the_same():
+    space, record = Space({"level": (0, 3, "int")}), Record()
+    run = ([2.0], 0.5, None, False)
+    assert record.take(run, space)
+    assert not record.take(run, space)
+    record.pending.append([2.0])
+    assert record.take(run, space)
+    assert (len(record), record.pending) == (2, [])
+
+
 def test_an_existing_record_is_not_overwritten(tmp_path):
     played(2, path=tmp_path / "run.json")
     with pytest.raises(FileExistsError, match="load"):
         ExperimentOptimizer(SPACE, path=tmp_path / "run.json")
+
+
+def test_a_goal_that_is_no_number_is_refused(tmp_path):
+    path = tmp_path / "run.json"
+    played(2, path=path)
+    found = json.loads(path.read_text())
+    found["y"][0] = float("nan")
+    path.write_text(json.dumps(found))
+    with pytest.raises(ValueError, match="is damaged"):
+        ExperimentOptimizer.load(path)
 
 
 def test_a_file_cut_anywhere_is_refused(tmp_path):

@@ -59,16 +59,19 @@ def test_a_functional_is_never_between_zero_and_one():
     assert set(arrays.owner) == {0, 1, 2, 3, 4}
 
 
-def test_a_right_side_between_two_values_comes_down():
-    x, y, z = dimod.Binaries("xyz")
+# 0.3 / 0.1 is a little less than 3.
+@pytest.mark.parametrize(("factor", "right", "most"), [(2, 5, 2), (0.1, 0.3, 3)])
+def test_a_right_side_between_two_values_comes_down(factor, right, most):
+    bits = list(dimod.Binaries("xyzw"))
     cqm = dimod.ConstrainedQuadraticModel()
-    cqm.set_objective(x + y + z)
-    cqm.add_constraint(2 * x + 2 * y + 2 * z <= 5)
+    cqm.set_objective(sum(bits))
+    cqm.add_constraint(sum(factor * x for x in bits) <= right)
     arrays = ConstrainedArrays.from_cqm(cqm)
     bits = every_state(arrays.num_bits)
     functionals = (arrays.G @ arrays.lift(bits).T).T + arrays.g0
-    held = {tuple(row) for row in bits[(functionals == 0).all(axis=1), :3].tolist()}
-    assert held == {tuple(row) for row in every_state(3).tolist()} - {(1, 1, 1)}
+    vanishing = np.isclose(functionals, 0).all(axis=1)
+    held = {tuple(row) for row in bits[vanishing, :4].tolist()}
+    assert held == {tuple(row) for row in every_state(4).tolist() if sum(row) <= most}
 
 
 def test_inequalities_of_two_bits_take_no_slack():
@@ -107,6 +110,25 @@ def test_a_product_in_three_inequalities_takes_no_slack():
     column = dict(zip(cqm.variables, bits[feasible].T, strict=True))
     np.testing.assert_array_equal(column["p"], column["x"] * column["y"])
     assert feasible.sum() == 4
+
+
+@pytest.mark.parametrize(("right", "above"), [(1, 1), (0, 0)])
+def test_right_sides_tell_a_product_from_what_is_none(right, above):
+    x, y, p = dimod.Binaries("xyp")
+    cqm = dimod.ConstrainedQuadraticModel()
+    cqm.set_objective(x + y + p)
+    cqm.add_constraint(x + y - p <= right)
+    cqm.add_constraint(p - x <= above)
+    cqm.add_constraint(p - y <= above)
+    arrays = ConstrainedArrays.from_cqm(cqm)
+    bits = every_state(arrays.num_bits)
+    functionals = (arrays.G @ arrays.lift(bits).T).T + arrays.g0
+    held = {tuple(row) for row in bits[(functionals == 0).all(axis=1), :3].tolist()}
+    assert held == {
+        (x, y, p)
+        for x, y, p in every_state(3).tolist()
+        if x + y - p <= right and p - min(x, y) <= above
+    }
 
 
 def test_what_always_holds_adds_nothing():
