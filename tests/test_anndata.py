@@ -70,6 +70,15 @@ def test_representation_keeps_types_and_is_what_neighbour_graphs_take(fitted):
     assert (types[near] == types[:, None]).mean() > 0.8
 
 
+def test_the_space_is_that_of_the_logarithm_of_denoised_expression(fitted):
+    model, adata = fitted
+    logs = np.log1p(np.concatenate(list(model.denoise(adata, key_added=None))))
+    logs -= logs.mean(0)
+    Z = adata.obsm["X_qbmvae"]
+    np.testing.assert_allclose(Z.mean(0), 0, atol=1e-3)
+    np.testing.assert_allclose(Z @ Z.T, logs @ logs.T, atol=0.05 * Z.var())
+
+
 def test_energy_is_the_estimators(fitted):
     model, adata = fitted
     np.testing.assert_array_equal(

@@ -231,8 +231,24 @@ def test_a_score_takes_the_greater_of_bounds_that_contradict_each_other(parity):
     model = binary(2, max_iter=1).fit(parity)
     score = model.score(parity)
     lower = model.log_partition_.lower
+    model.log_partition_ = model.log_partition_._replace(upper=lower + 5)
+    assert model.score(parity) == pytest.approx(score - 5)
     model.log_partition_ = model.log_partition_._replace(upper=lower - 5)
     assert model.score(parity) == pytest.approx(score)
+
+
+def test_draws_are_asked_for_at_the_scale_that_the_fit_found(parity):
+    models = []
+
+    class Recorded(SimulatedAnnealingSampler):
+        def _sample_ising(self, model, *rest):
+            models.append(model)
+            return super()._sample_ising(model, *rest)
+
+    model = binary(2, max_iter=1, sampler=Recorded(seed=0)).fit(parity)
+    model.sampler_report_["scale"] = 2.5
+    model.sample(3)
+    np.testing.assert_allclose(models[-1].h, model.machine_.h / 2.5, rtol=1e-6)
 
 
 def test_bad_input_is_named(digits):

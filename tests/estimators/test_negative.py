@@ -119,6 +119,17 @@ def test_a_device_that_is_too_cold_is_rescaled(machine):
     assert error(machine, make_draw(device)(*machine.to_arrays(), 2000, 0)) > 0.1
 
 
+def test_reads_that_say_little_of_their_temperature_leave_the_scale(machine):
+    hot = phase_of(machine, Device(0.0))
+    blank = phase_of(BoltzmannMachine(10, "full"), Device(2.5))  # nothing learned yet
+    for phase in (hot, blank):
+        for _ in range(3):
+            phase.step()
+        assert phase.scale == 1
+    assert hot.beta_eff < 0.1
+    assert blank.beta_eff is None
+
+
 def test_spins_of_a_fitted_machine_are_drawn_at_its_scale_and_polished(machine):
     def draw(sampler, n):
         generator = torch.Generator().manual_seed(1)

@@ -136,6 +136,13 @@ def test_every_epoch_drops_other_hidden_values(cells, monkeypatch):
     assert len(set(seeds)) == len(seeds) == 3
 
 
+def test_means_of_spins_are_coded_from_counts_with_noise(cells):
+    for relaxation, noise in (("mean", 0.5), ("straight_through", 0.0)):
+        prior = BoltzmannPrior(relaxation=relaxation)
+        model = small(max_iter=1, prior=prior).fit(cells[0])
+        assert model.vae_.input_noise == noise
+
+
 @pytest.mark.parametrize("likelihood", ["poisson", "nb", "zinb"])
 def test_bad_counts_are_refused_and_odd_ones_have_an_answer(cells, likelihood):
     X, _, _ = cells
