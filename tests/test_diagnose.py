@@ -82,10 +82,13 @@ def test_wrong_weights_of_valleys_are_seen_by_enumeration_only():
     bqm = ising_2d(4)
     reads = draws(bqm, 4000, 0.6)
     reads[reads.sum(1) < 0] *= -1
-    found = qestim.diagnose(bqm, reads)
+    found = qestim.diagnose(bqm, reads, beta=0.6)
     assert found.calibration_p > 1e-3
     assert found.exact["p_value"] < 1e-3
     assert "valleys" in found.verdict
+    assert abs(found.at_beta["z"]) < 4
+    assert found.at_beta["calibration_p"] > 1e-3
+    assert "The law at beta = 0.6 is rejected" in found.verdict
 
 
 def test_a_quench_has_no_temperature():

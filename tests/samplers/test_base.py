@@ -100,6 +100,10 @@ def test_initial_states_choose_the_number_of_reads():
         [{"b": 0, "a": 1}, {"b": 1, "a": 1}], "BINARY", energy=0
     )
     assert len(UpSampler(initial_states=states).sample(bqm)) == 2
+    first = SimulatedAnnealingSampler(
+        num_sweeps=0, num_reads=1, initial_states=states, seed=0
+    )
+    assert dict(first.sample(bqm).first.sample) == {"a": 1, "b": -1}
 
 
 @pytest.mark.parametrize("labels", ["ba", [7, 3]])
