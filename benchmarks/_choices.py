@@ -129,9 +129,8 @@ def solver(quick):
         "(100 in quick mode): the selector's form, and utility minus redundancy 3 with "
         "the plain kernel. The energy of a sampler's answer is that of the lowest of "
         "three repaired reads, without swaps; 'as the selector runs it' adds swaps and "
-        "takes the better of it and the native answer. The default range of simulated "
-        "annealing ends too hot for forms whose large fields cancel, as those of a "
-        "penalty do; the second is about what dwave-samplers would take.",
+        "takes the better of it and the native answer. The second range of simulated "
+        "annealing is about what dwave-samplers would take.",
     }
 
 
