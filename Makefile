@@ -84,7 +84,7 @@ lint: $(VENV)/installed
 
 check: lint test
 
-# One script a capability. Without --minutes a script measures all of its sections, in
+# One script a capability. With --full, the default, it measures all of its sections, in
 # hours; --quick is a minute.
 BENCHMARKS := samplers league quantized attention diffusion selection boltzmann \
               autoencoder experiments single_cell hardware scale_out

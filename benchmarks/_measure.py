@@ -168,12 +168,16 @@ def run_sections(name, title, sections, peers, parents=()):
     run keep their figures from the file.
     """
     parser = argparse.ArgumentParser(description=title, parents=parents)
-    parser.add_argument("--quick", action="store_true", help="small, a minute")
     parser.add_argument("--only", nargs="*", choices=sections, help="these sections")
-    parser.add_argument(
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="small, a minute")
+    size.add_argument(
         "--minutes",
         type=float,
         help="end the section that runs then, and start no more",
+    )
+    size.add_argument(
+        "--full", action="store_true", help="whole, in hours; the default"
     )
     asked = parser.parse_args()
     if asked.quick:
