@@ -118,7 +118,7 @@ class MachineFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """
         return float(np.mean(self.score_samples(X)))
 
-    def sample(self, n_samples=1, *, noise=True) -> np.ndarray:
+    def sample(self, n_samples=1, *, noise=True, random_state=None) -> np.ndarray:
         """Draw rows from the machine.
 
         The spins come from the sampler if one was used in the fit, with 200 heat-bath
@@ -132,6 +132,9 @@ class MachineFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         noise : bool, default=True
             Whether to draw the visible units, or to return their means given the
             hidden spins.
+        random_state : int, RandomState instance or None, default=None
+            Source of the draws; None takes the estimator's, which as an int gives the
+            same rows in every call.
 
         Returns
         -------
@@ -141,7 +144,8 @@ class MachineFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         check_is_fitted(self)
         if not isinstance(n_samples, Integral) or n_samples < 1:
             raise ValueError(f"n_samples must be a positive int. Got {n_samples!r}.")
-        rng = check_random_state(self.random_state)
+        given = self.random_state if random_state is None else random_state
+        rng = check_random_state(given)
         generator = torch.Generator().manual_seed(rng.randint(2**31 - 1))
         with self._threads():
             spins = self._draw_spins(n_samples, generator, rng)

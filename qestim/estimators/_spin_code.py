@@ -126,14 +126,19 @@ class SpinCodeTransformer(
         return rows.astype(X.dtype, copy=False)
 
     def sample(
-        self, n_samples=1, *, noise=True, batch=None, size_factor=None
+        self,
+        n_samples=1,
+        *,
+        noise=True,
+        batch=None,
+        size_factor=None,
+        random_state=None,
     ) -> np.ndarray:
         """Draw rows from the model.
 
         The spins come from the sampler if one was used in the fit: as they are if it
         states a Boltzmann law, after 200 heat-bath sweeps if not. Without a sampler
-        they come from 1000 heat-bath sweeps. With an int as ``random_state`` of the
-        estimator every call returns the same rows.
+        they come from 1000 heat-bath sweeps.
 
         Parameters
         ----------
@@ -145,6 +150,9 @@ class SpinCodeTransformer(
             Batch of the rows; None draws it as often as it occurred in the fit.
         size_factor : float or array-like of shape (n_samples,), default=None
             Sizes of rows of counts; None draws them from those of the fit.
+        random_state : int, RandomState instance or None, default=None
+            Source of the draws; None takes the estimator's, which as an int gives the
+            same rows in every call.
 
         Returns
         -------
@@ -152,7 +160,8 @@ class SpinCodeTransformer(
             Rows, in the units of the data.
         """
         check_is_fitted(self)
-        rng = check_random_state(self.random_state)
+        given = self.random_state if random_state is None else random_state
+        rng = check_random_state(given)
         with self._threads():
             code = self._draw_code(n_samples, rng)
             labels = None
