@@ -150,7 +150,12 @@ def link_names(app, doctree, docname):
     objects = app.env.domains["py"].objects
     kinds = ("class", "exception", "function", "data")
     pages = {name: entry for name, entry in objects.items() if entry.objtype in kinds}
-    short = {name.rpartition(".")[2]: name for name in pages}
+    # A plain word, as the function "divergence", may mean something else.
+    short = {
+        name.rpartition(".")[2]: name
+        for name in pages
+        if re.search(r"[A-Z_]|^qestim\.\w+$", name)
+    }
     for literal in list(doctree.findall(nodes.literal)):
         text = literal.astext().removesuffix("()")
         name = text if text in pages else short.get(text)
