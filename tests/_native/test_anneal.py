@@ -364,7 +364,7 @@ def test_interrupt_function_stops():
         run(model, np.full(10**7, 0.1), 8, interrupt=fails, num_threads=2)
 
 
-def test_control_c_stops_within_a_second():
+def test_control_c_stops_within_a_second(soon):
     model = KERNELS["dense-float32"][0]
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     try:
@@ -372,7 +372,7 @@ def test_control_c_stops_within_a_second():
         start = time.perf_counter()
         with pytest.raises(KeyboardInterrupt):
             run(model, np.full(10**7, 0.1), 8, num_threads=2)
-        assert time.perf_counter() - start < 1.2
+        assert time.perf_counter() - start < 0.2 + soon
     finally:
         signal.signal(signal.SIGALRM, before)
 

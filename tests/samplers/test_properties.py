@@ -223,7 +223,7 @@ print("usable", threading.active_count(), flush=True)
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 @pytest.mark.parametrize("name", sorted(LONG))
 @pytest.mark.parametrize("num_threads", [1, 2])
-def test_ctrl_c_returns_within_a_second(name, num_threads):
+def test_ctrl_c_returns_within_a_second(name, num_threads, soon):
     options = {**LONG[name], "num_threads": num_threads}
     root = pathlib.Path(__file__).parents[2]
     path = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
@@ -240,7 +240,7 @@ def test_ctrl_c_returns_within_a_second(name, num_threads):
         start = time.monotonic()
         process.send_signal(signal.SIGINT)
         assert process.stdout.readline() == "interrupted\n"
-        assert time.monotonic() - start < 1.0
+        assert time.monotonic() - start < soon
         assert process.stdout.readline() == "usable 1\n"
         assert process.wait(timeout=30) == 0
         watchdog.cancel()
