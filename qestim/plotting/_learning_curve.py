@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What labels buy: scores against how many rows have one."""
 
+from collections.abc import Mapping
 from typing import Self
 
 import numpy as np
@@ -18,7 +19,7 @@ class LearningCurveDisplay(Display):
 
     Parameters
     ----------
-    n_labels : ndarray of int64 of shape (n_rounds,)
+    n_labels : ndarray of float64 of shape (n_rounds,)
         Labels known at each round.
     scores : dict of str to ndarray of shape (n_repetitions, n_rounds), dtype float64
         Scores of each way to choose, one row a repetition.
@@ -76,21 +77,36 @@ class LearningCurveDisplay(Display):
             If there is nothing to draw, lengths differ, a score is not finite, or the
             confidence is not between 0 and 1.
         """
-        labels = np.asarray(n_labels)
-        if labels.ndim != 1 or len(labels) < 1 or not (np.diff(labels) > 0).all():
+        labels = numbers_of(n_labels)
+        if (
+            labels is None
+            or labels.ndim != 1
+            or len(labels) < 1
+            or not (np.diff(labels) > 0).all()
+        ):
             raise ValueError(
                 "n_labels must be a list of increasing numbers, one a round. "
                 f"Got {n_labels!r}."
             )
-        if not scores:
-            raise ValueError("scores must name at least one way to choose. Got none.")
-        if not 0 < confidence < 1:
+        if not isinstance(scores, Mapping) or not scores:
             raise ValueError(
-                f"confidence must be between 0 and 1, both excluded. Got {confidence}."
+                "scores must be a dict that names at least one way to choose: "
+                f"{{name: scores}}. Got {scores!r}."
+            )
+        if not isinstance(confidence, float) or not 0 < confidence < 1:
+            raise ValueError(
+                "confidence must be between 0 and 1, both excluded. "
+                f"Got {confidence!r}."
             )
         tables = {}
         for name, found in scores.items():
-            table = np.atleast_2d(np.asarray(found, dtype=np.float64))
+            table = numbers_of(found)
+            if table is None:
+                raise ValueError(
+                    f"The scores of {name!r} must be numbers in rows of one length. "
+                    f"Got {found!r}."
+                )
+            table = np.atleast_2d(table)
             if table.shape != (max(len(table), 1), len(labels)):
                 raise ValueError(
                     f"The scores of {name!r} must have {len(labels)} columns, one for "
@@ -152,3 +168,11 @@ class LearningCurveDisplay(Display):
         ax.grid(alpha=0.3)
         ax.legend(frameon=False)
         return self
+
+
+def numbers_of(values):
+    """Return an array of floats, or None where the values make none."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        return None

@@ -100,13 +100,18 @@ def test_areas_are_mean_scores():
         ([10, 20], {"a": [1.0]}, "2 columns"),
         ([10, 20], {"a": np.ones((0, 2))}, "2 columns"),
         ([10, 20], {"a": [1.0, np.nan]}, "finite"),
+        ([10, 20], {"a": ["x", "y"]}, "must be numbers"),
+        ([10, 20], {"a": [[1, 2], [1]]}, "rows of one length"),
+        ([10, 20], [[1.0, 2.0]], "must be a dict"),
+        (["a", "b"], {"a": [1.0, 2.0]}, "increasing"),
     ],
 )
 def test_wrong_scores_are_refused(n_labels, scores, message):
     with pytest.raises(ValueError, match=message):
         LearningCurveDisplay.from_scores(n_labels, scores)
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        LearningCurveDisplay.from_scores([1], {"a": [1]}, confidence=95)
+    for confidence in (95, "x"):
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            LearningCurveDisplay.from_scores([1], {"a": [1]}, confidence=confidence)
 
 
 def test_a_pipeline_is_asked_for_its_step(machine):
